@@ -1,0 +1,1 @@
+"""Recorder and archival database for IMG Arena / Sportradar live action feeds."""

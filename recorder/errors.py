@@ -1,0 +1,125 @@
+"""Everything that can go wrong, what it means for the caller, and the way out.
+
+The tree::
+
+    RecorderError                    exit 1
+    ├── UsageError                   exit 2    an argument that names nothing, a command that cannot be obeyed
+    ├── StoppedEarly                 exit 3    stopped before all was finished: run it again
+    ├── Doubt                        exit 4    stored, but something cannot be proven: see `recorder status`
+    ├── FixtureListError             exit 64   the list file has bad lines: mend them, nothing was started
+    ├── DamagedArchive               exit 65   bytes in the archive are not what was written
+    ├── DiskError                    exit 74   the disk is full or refused a write: make room, run it again
+    ├── TemporaryError               exit 75   try again later
+    │   ├── ArchiveHeld                        another recorder writes this archive
+    │   └── Unreachable                        no server could be reached in time
+    ├── TokenError                   exit 77   no token, or the vendor refused it
+    └── ConfigurationError           exit 78   unsafe or contradictory settings
+        ├── NewerArchive                       the database was written by a newer recorder
+        └── IdentityClash                      two streams' names met in one id
+
+Each error's text is one sentence that says what happened, to which stream or file, and what to do.
+When several apply to one run, :func:`worst_exit_code` picks the one that is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class RecorderError(Exception):
+    """Base of every error that recorder raises on purpose; its text is meant for the user."""
+
+    exit_code = 1
+
+
+class UsageError(RecorderError):
+    """An argument names nothing that exists, or names several things."""
+
+    exit_code = 2
+
+
+class StoppedEarly(RecorderError):
+    """`--until-finished` was asked and not reached; everything received is stored."""
+
+    exit_code = 3
+
+
+class Doubt(RecorderError):
+    """Everything received is stored, but there is an open gap of ours, a new epoch or a quarantined frame."""
+
+    exit_code = 4
+
+
+class FixtureListError(RecorderError):
+    """The fixture list has bad lines.
+
+    ``problems`` holds one ``(line number from 1, what is wrong and what was expected)`` for each of them.
+    """
+
+    exit_code = 64
+
+    def __init__(self, source: str, problems: list[tuple[int, str]]) -> None:
+        self.source = source
+        self.problems = problems
+        super().__init__(source, problems)
+
+    def __str__(self) -> str:
+        lines = "\n".join(f"  line {number}: {problem}" for number, problem in self.problems)
+        plural = "" if len(self.problems) == 1 else "s"
+        return f"{self.source}: {len(self.problems)} bad line{plural}, nothing was started; mend and run again:\n{lines}"
+
+
+class DamagedArchive(RecorderError):
+    """Bytes in the archive are not what was written."""
+
+    exit_code = 65
+
+
+class DiskError(RecorderError):
+    """The disk is full or refused a write; what was acknowledged is stored."""
+
+    exit_code = 74
+
+
+class TemporaryError(RecorderError):
+    """Try again later."""
+
+    exit_code = 75
+
+
+class ArchiveHeld(TemporaryError):
+    """Another process writes this archive."""
+
+
+class Unreachable(TemporaryError):
+    """No server could be reached in the time that was given."""
+
+
+class TokenError(RecorderError):
+    """There is no token, or the vendor refused it."""
+
+    exit_code = 77
+
+
+class ConfigurationError(RecorderError):
+    """Unsafe or contradictory settings."""
+
+    exit_code = 78
+
+
+class NewerArchive(ConfigurationError):
+    """The database has a schema that this version does not know."""
+
+
+class IdentityClash(ConfigurationError):
+    """A stream id stands for another stream already."""
+
+
+# contract: "When several apply: 78, 74, 65, 77, 75, 1, 3, 4, 0."
+_PRECEDENCE = (78, 74, 65, 77, 75, 1, 3, 4, 0)
+
+
+def worst_exit_code(codes: Iterable[int]) -> int:
+    """Return the exit code that a run reports when each of ``codes`` applies; 0 for none."""
+    found = set(codes)
+    return next((code for code in _PRECEDENCE if code in found), max(found, default=0))

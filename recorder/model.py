@@ -1,0 +1,173 @@
+"""The values that the rooms pass to each other. Frozen; units and sentinels stand in the names and here.
+
+Times named ``*_us`` are microseconds since 1970-01-01 UTC, by our wall clock; ``*_ns`` monotonic nanoseconds that
+only mean something beside another reading of the same session. Digests are the first 16 bytes of a SHA-256.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+Feed = Literal["betting", "media"]
+Speed = Literal["normal", "fast"]
+Opcode = Literal["text", "binary"]
+Side = Literal["home", "away"]
+Arrival = Literal["live", "catch_up", "audit"]
+
+ACTIONS = "actions"
+"""The only channel whose frames hold actions; every other channel is kept as raw frames."""
+
+DIGEST_BYTES = 16
+
+
+def digest(data: bytes) -> bytes:
+    """Return the 16 bytes that stand for ``data`` in the archive (SHA-256, cut)."""
+    return hashlib.sha256(data).digest()[:DIGEST_BYTES]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One channel of one feed of one fixture: what one websocket connection carries.
+
+    ``sport`` is the vendor's slug and may hold a slash (``v2/volleyball``); ``fixture_id`` is lower case.
+    The id is derived from the name alone, so that two archives agree on it without asking anyone.
+    """
+
+    feed: Feed
+    sport: str
+    fixture_id: str
+    channel: str = ACTIONS
+    stream_id: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        hashed = hashlib.sha256(self.name.encode()).digest()
+        object.__setattr__(self, "stream_id", int.from_bytes(hashed[:8]) >> 1)
+
+    @property
+    def name(self) -> str:
+        """``feed/sport/fixture/channel``: the text that ``stream_id`` is the hash of (63 bits)."""
+        return f"{self.feed}/{self.sport}/{self.fixture_id}/{self.channel}"
+
+    def __str__(self) -> str:
+        prefix = "media/" if self.feed == "media" else ""
+        suffix = "" if self.channel == ACTIONS else f" {self.channel}"
+        return f"{prefix}{self.sport}/{self.fixture_id}{suffix}"
+
+
+class Kind(StrEnum):
+    """What a frame is. Only frames of kind ACTION hold actions that have a position."""
+
+    ACTION = "action"
+    HEARTBEAT = "heartbeat"
+    AUTH = "auth"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+    UNPLACED = "unplaced"
+    """Bears an action whose position cannot be told yet; an open gap says so."""
+    QUARANTINED = "quarantined"
+    """Bears a ``fixtureAction`` that is another fixture's, or that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One websocket message exactly as it arrived. Key: (stream, session, number from 0)."""
+
+    stream_id: int
+    session_id: int
+    frame_number: int
+    received_us: int
+    monotonic_ns: int
+    kind: Kind
+    opcode: Opcode
+    payload: bytes
+    digest: bytes
+    reason: str | None = None
+    """Why the frame has the kind it has, when that is not plain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """What one packet says, column by column, as derived from its bytes; None where it says nothing readable.
+
+    ``timeline_sequence`` is exact; ``occurred_us`` is the vendor's own time; JSON columns are compact JSON text.
+    """
+
+    action_id: str | None = None
+    fixture_seq_num: int | None = None
+    timeline_sequence: Decimal | None = None
+    send_type: str | None = None
+    send_type_id: int | None = None
+    type: str | None = None
+    type_id: int | None = None
+    sub_type: str | None = None
+    sub_type_id: int | None = None
+    period: int | None = None
+    clock: str | None = None
+    clock_seconds: int | None = None
+    occurred_us: int | None = None
+    team_id: str | None = None
+    team: str | None = None
+    side: Side | None = None
+    player_id: str | None = None
+    player: str | None = None
+    related_action_ids: str | None = None
+    delay_status: str | None = None
+    metadata: str | None = None
+    home_score: int | None = None
+    away_score: int | None = None
+    current_period: int | None = None
+    current_clock_seconds: int | None = None
+    clock_state: str | None = None
+    possession: Side | None = None
+    status: str | None = None
+    collection_status: str | None = None
+    finished: bool | None = None
+    trace_id: str | None = None
+    extra: str | None = None
+    """JSON object with every field of the packet that no column holds, under the names it was sent with."""
+    parse_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One revision of a thing that happened, at its position in the vendor's list.
+
+    ``content_digest`` stands for the canonical ``fixtureAction``, ``frame_digest`` for the bytes of the frame that
+    it was read from (``part`` is its index when a frame bears several).
+    """
+
+    stream_id: int
+    epoch: int
+    position: int
+    session_id: int
+    frame_number: int
+    part: int
+    received_us: int
+    arrival: Arrival
+    content_digest: bytes
+    frame_digest: bytes
+    fields: Fields
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """From here to there we cannot prove that we have everything, and why.
+
+    ``from_position``/``to_position`` are half-open: the first position in doubt, and the first one behind it
+    (None when nobody can tell). ``ours`` is False for the vendor's own outages.
+    """
+
+    stream_id: int
+    gap_id: int
+    epoch: int
+    cause: str
+    ours: bool
+    detail: str
+    from_position: int | None
+    to_position: int | None
+    from_us: int
+    to_us: int | None
