@@ -19,6 +19,8 @@ The tree::
 
 Each error's text is one sentence that says what happened, to which stream or file, and what to do.
 When several apply to one run, :func:`worst_exit_code` picks the one that is reported.
+
+What ends one connection and never the run stands apart, under :class:`WireError`.
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ class Doubt(RecorderError):
 class FixtureListError(RecorderError):
     """The fixture list has bad lines.
 
-    ``problems`` holds one ``(line number from 1, what is wrong and what was expected)`` for each of them.
+    ``problems`` holds one ``(line number from 1, what is wrong and what was expected)`` for each of them; a list that
+    cannot be read at all has one problem, with the line number 0.
     """
 
     exit_code = 64
@@ -64,9 +67,12 @@ class FixtureListError(RecorderError):
         super().__init__(source, problems)
 
     def __str__(self) -> str:
+        if self.problems and self.problems[0][0] == 0:
+            return f"{self.source}: {self.problems[0][1]}"
         lines = "\n".join(f"  line {number}: {problem}" for number, problem in self.problems)
         plural = "" if len(self.problems) == 1 else "s"
-        return f"{self.source}: {len(self.problems)} bad line{plural}, nothing was started; mend and run again:\n{lines}"
+        head = f"{self.source}: {len(self.problems)} bad line{plural}, nothing was started; mend and run again:"
+        return f"{head}\n{lines}"
 
 
 class DamagedArchive(RecorderError):
@@ -123,3 +129,34 @@ def worst_exit_code(codes: Iterable[int]) -> int:
     """Return the exit code that a run reports when each of ``codes`` applies; 0 for none."""
     found = set(codes)
     return next((code for code in _PRECEDENCE if code in found), max(found, default=0))
+
+
+class WireError(Exception):
+    """A connection could not be made, or is over; the feed's session decides what that means."""
+
+
+class NotConnected(WireError):
+    """No websocket came about: no address, no route, no TLS, a time-out. The text says which."""
+
+
+class HandshakeRefused(WireError):
+    """The server answered the handshake with an HTTP status instead of a websocket.
+
+    ``status`` is HTTP's (a redirect is one of these: we do not follow it, since the token would go there too);
+    ``retry_after`` the header's text, None when there was none; ``body`` its text, cut.
+    """
+
+    def __init__(self, status: int, body: str, retry_after: str | None) -> None:
+        self.status = status
+        self.body = body
+        self.retry_after = retry_after
+        super().__init__(f"HTTP {status}{': ' + body if body else ''}")
+
+
+class ConnectionOver(WireError):
+    """The connection is closed. ``code`` and ``reason`` are the peer's close frame, None when there was none."""
+
+    def __init__(self, code: int | None, reason: str) -> None:
+        self.code = code
+        self.reason = reason
+        super().__init__(f"closed with code {code}" if code is not None else "cut off without a close frame")

@@ -171,3 +171,25 @@ class Gap:
     to_position: int | None
     from_us: int
     to_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStream:
+    """The newest epoch of a stream, and what is still in doubt.
+
+    ``contents`` holds (content digest, fixtureSeqNum) by position, ``frame_digests`` the digest of the frame that each
+    was read from. ``epoch`` is the newest, which need not be the one that users see yet:
+    ``current_length`` is the length of that one, None when they are the same.
+    ``unplaced`` are the frames kept without a position; ``control_digests`` those of frames that bear no action.
+    """
+
+    epoch: int = 0
+    contents: tuple[tuple[bytes, int | None], ...] = ()
+    frame_digests: tuple[bytes, ...] = ()
+    current_length: int | None = None
+    unplaced: tuple[Frame, ...] = ()
+    control_digests: frozenset[bytes] = frozenset()
+    open_causes: frozenset[str] = frozenset()
+    calibration: str | None = None
+    finished: bool = False
+    last_session_id: int = 0

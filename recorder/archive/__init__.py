@@ -1,0 +1,1 @@
+"""What we keep: tables, views, the one thread that writes, the schema over time. Knows nothing of sockets."""

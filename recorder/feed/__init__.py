@@ -1,0 +1,1 @@
+"""What the vendor speaks. Pure: bytes and values in, decisions out; no asyncio, no clock, no database."""

@@ -1,0 +1,268 @@
+"""How each operation becomes SQL. Runs on the writer's thread, inside its transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, func, insert, literal, select, update
+from sqlalchemy.engine.interfaces import Dialect as SqlDialect
+
+from recorder.archive import tables
+from recorder.archive.dialect import Dialect
+from recorder.errors import IdentityClash
+from recorder.model import Action, Fields, Frame, Kind
+from recorder.operations import (
+    AddAction,
+    AddFrame,
+    BeginEpoch,
+    CloseSession,
+    CopyAction,
+    MakeEpochCurrent,
+    OpenGap,
+    OpenSession,
+    OpenStream,
+    Operation,
+    PlaceFrame,
+    ResolveGaps,
+    UpdateSession,
+)
+
+# Rows in one INSERT: `executemany` hands the interpreter's lock over for every row and falls to some hundred rows a
+# second beside a busy thread; one statement with many rows does not. Bounded by SQLite's 32,766 parameters.
+_CHUNKS = (64, 16, 4, 1)
+
+_FIELD_NAMES = tuple(field.name for field in fields(Fields))
+_SEQUENCE_INDEX = _FIELD_NAMES.index("timeline_sequence")
+
+
+def apply(connection: Connection, dialect: Dialect, operations: Iterable[Operation]) -> None:
+    """Carry out ``operations`` in order, inside the transaction that is open on ``connection``."""
+    frames: list[tuple[Any, ...]] = []
+    actions: list[tuple[Any, ...]] = []
+
+    def flush() -> None:
+        _insert(connection, tables.frame, frames)
+        _insert(connection, tables.action, actions)
+        frames.clear()
+        actions.clear()
+
+    for operation in operations:
+        if isinstance(operation, AddFrame):
+            frames.append(_frame_row(operation.frame))
+        elif isinstance(operation, AddAction):
+            actions.append(_action_row(operation.action, dialect))
+        else:
+            flush()
+            _apply_one(connection, operation)
+    flush()
+
+
+def _frame_row(frame: Frame) -> tuple[Any, ...]:
+    return (
+        frame.stream_id,
+        frame.session_id,
+        frame.frame_number,
+        frame.received_us,
+        frame.monotonic_ns,
+        str(frame.kind),
+        frame.opcode,
+        frame.digest,
+        frame.reason,
+        frame.payload,
+    )
+
+
+def _action_row(action: Action, dialect: Dialect) -> tuple[Any, ...]:
+    derived = [getattr(action.fields, name) for name in _FIELD_NAMES]
+    derived[_SEQUENCE_INDEX] = dialect.sequence(action.fields.timeline_sequence)
+    return (
+        action.stream_id,
+        action.epoch,
+        action.position,
+        action.session_id,
+        action.frame_number,
+        action.part,
+        action.received_us,
+        action.arrival,
+        action.content_digest,
+        action.frame_digest,
+        *derived,
+    )
+
+
+def _insert(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
+    done = 0
+    while done < len(rows):
+        size = next(chunk for chunk in _CHUNKS if chunk <= len(rows) - done)
+        statement = _insert_statement(table, size, connection.dialect)
+        parameters = tuple(value for row in rows[done : done + size] for value in row)
+        connection.exec_driver_sql(statement, parameters)
+        done += size
+
+
+@lru_cache
+def _insert_statement(table: Table, rows: int, dialect: SqlDialect) -> str:
+    # Compiled once a size: compiling costs more than running it.
+    one = str(insert(table).compile(dialect=dialect))
+    head, _, values = one.partition(" VALUES ")
+    return f"{head} VALUES {', '.join([values] * rows)}"
+
+
+def _apply_one(connection: Connection, operation: Operation) -> None:
+    match operation:
+        case OpenStream():
+            _open_stream(connection, operation)
+        case OpenSession():
+            zeroes = dict.fromkeys(
+                ("frames", "actions", "overlap_checked", "resent", "envelope_differences", "heartbeats"), 0
+            )
+            connection.execute(insert(tables.session).values(**asdict(operation), **zeroes))
+        case UpdateSession():
+            connection.execute(_at_session(operation).values(**asdict(operation.counts)))
+        case CloseSession():
+            connection.execute(
+                _at_session(operation).values(
+                    **asdict(operation.counts),
+                    closed_us=operation.closed_us,
+                    close_code=operation.close_code,
+                    close_reason=operation.close_reason,
+                    outcome=operation.outcome,
+                )
+            )
+        case CopyAction():
+            _copy_actions(
+                connection,
+                operation.stream_id,
+                operation.epoch,
+                operation.from_epoch,
+                tables.action.c.position == operation.from_position,
+                operation.position,
+            )
+        case PlaceFrame():
+            frame = tables.frame.c
+            connection.execute(
+                update(tables.frame)
+                .where(
+                    frame.stream_id == operation.stream_id,
+                    frame.session_id == operation.session_id,
+                    frame.frame_number == operation.frame_number,
+                )
+                .values(kind=str(Kind.ACTION))
+            )
+        case BeginEpoch():
+            _begin_epoch(connection, operation)
+        case MakeEpochCurrent():
+            connection.execute(
+                update(tables.epoch)
+                .where(tables.epoch.c.stream_id == operation.stream_id, tables.epoch.c.epoch == operation.epoch)
+                .values(current_us=operation.at_us)
+            )
+        case OpenGap():
+            connection.execute(insert(tables.gap).values(**asdict(operation.gap)))
+        case ResolveGaps():
+            gap = tables.gap.c
+            connection.execute(
+                update(tables.gap)
+                .where(gap.stream_id == operation.stream_id, gap.cause.in_(operation.causes), gap.resolved_us.is_(None))
+                .values(resolved_us=operation.at_us)
+            )
+        case _:
+            raise TypeError(f"no SQL for {type(operation).__name__}")
+
+
+def _at_session(operation: UpdateSession | CloseSession) -> Any:
+    session = tables.session.c
+    return update(tables.session).where(
+        session.stream_id == operation.stream_id, session.session_id == operation.session_id
+    )
+
+
+def _open_stream(connection: Connection, operation: OpenStream) -> None:
+    stream = operation.stream
+    said = {"speed": operation.speed} | {
+        name: value for name in ("label", "competition", "starts_us") if (value := getattr(operation, name)) is not None
+    }
+    at_stream = tables.stream.c.stream_id == stream.stream_id
+    known = connection.execute(select(tables.stream).where(at_stream)).mappings().first()
+    if known is None:
+        connection.execute(
+            insert(tables.stream).values(
+                stream_id=stream.stream_id,
+                feed=stream.feed,
+                sport=stream.sport,
+                fixture_id=stream.fixture_id,
+                channel=stream.channel,
+                origin_host=operation.origin_host,
+                created_us=operation.at_us,
+                **said,
+            )
+        )
+        connection.execute(
+            insert(tables.epoch).values(
+                stream_id=stream.stream_id, epoch=0, created_us=operation.at_us, current_us=operation.at_us
+            )
+        )
+        return
+    if (known["feed"], known["sport"], known["fixture_id"], known["channel"]) != (
+        stream.feed,
+        stream.sport,
+        stream.fixture_id,
+        stream.channel,
+    ):
+        raise IdentityClash(
+            f"{stream.name} has the same id as the stored stream {known['feed']}/{known['sport']}/"
+            f"{known['fixture_id']}/{known['channel']}; record it into another archive"
+        )
+    connection.execute(update(tables.stream).where(at_stream).values(**said))
+
+
+def _begin_epoch(connection: Connection, operation: BeginEpoch) -> None:
+    connection.execute(
+        insert(tables.epoch).values(
+            stream_id=operation.stream_id,
+            epoch=operation.epoch,
+            parent=operation.parent,
+            fork_position=operation.fork_position,
+            created_us=operation.at_us,
+            why=operation.why,
+        )
+    )
+    _copy_actions(
+        connection,
+        operation.stream_id,
+        operation.epoch,
+        operation.parent,
+        tables.action.c.position < operation.fork_position,
+        None,
+    )
+
+
+def _copy_actions(
+    connection: Connection, stream_id: int, epoch: int, from_epoch: int, which: Any, position: int | None
+) -> None:
+    """Copy actions of one epoch into another: what did not change was known since it was first received."""
+    columns = tables.action.c
+    changed = {"epoch": literal(epoch)} | ({} if position is None else {"position": literal(position)})
+    source = select(*(changed.get(column.name, column) for column in columns)).where(
+        and_(columns.stream_id == stream_id, columns.epoch == from_epoch, which)
+    )
+    connection.execute(insert(tables.action).from_select([column.name for column in columns], source))
+
+
+def close_dangling_sessions(connection: Connection) -> int:
+    """Close what a killed recorder left open, at the moment of its last stored frame; return how many there were."""
+    session, frame = tables.session, tables.frame
+    last = (
+        select(func.max(frame.c.received_us))
+        .where(frame.c.stream_id == session.c.stream_id, frame.c.session_id == session.c.session_id)
+        .scalar_subquery()
+    )
+    result = connection.execute(
+        update(session)
+        .where(session.c.closed_us.is_(None))
+        .values(closed_us=func.coalesce(last, session.c.opened_us), outcome="recorder_died")
+    )
+    return result.rowcount

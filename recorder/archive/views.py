@@ -1,0 +1,278 @@
+"""The views that users query: names and columns are a promise (see docs/views.md), the tables behind them are not.
+
+Views hold no data, so they are not part of a migration's history: `migrate.upgrade` drops and creates them anew, and
+every revision of the schema shows the newest views. Every window is partitioned by ``fixture_id`` and ``stream_id``,
+so that a filter by either reaches the primary key (a test reads the query plans).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from recorder.archive.dialect import Dialect
+
+# The columns of `actions` that are the table's own, in the order of the contract.
+_DERIVED_HEAD = [
+    "action_id", "fixture_seq_num", "timeline_sequence", "send_type", "send_type_id", "type", "type_id", "sub_type",
+    "sub_type_id", "period", "clock", "clock_seconds",
+]  # fmt: skip
+_DERIVED_TAIL = [
+    "team_id", "team", "side", "player_id", "player", "related_action_ids", "delay_status", "metadata", "home_score",
+    "away_score", "current_period", "current_clock_seconds", "clock_state", "possession", "status",
+    "collection_status", "finished", "trace_id", "extra", "parse_error", "session_id", "frame_number", "part",
+]  # fmt: skip
+
+
+def current_epoch(stream: str) -> str:
+    """Return SQL for the current epoch of the stream whose row goes by the name ``stream``."""
+    return f"(SELECT max(e.epoch) FROM epoch e WHERE e.stream_id = {stream}.stream_id AND e.current_us IS NOT NULL)"
+
+
+# The revisions of one action; one without a readable id stands for itself. SQLite carries a filter into a query with
+# several windows only when all of them have the very same PARTITION BY.
+_REVISIONS = "PARTITION BY s.fixture_id, a.stream_id, a.epoch, coalesce(a.action_id, 'position ' || a.position)"
+
+# Deleted and cancelled actions do not stand; the vendor's ids for these are not public, so the name decides.
+_STANDS = "lower(coalesce(send_type, '')) NOT IN ('deleted', 'cancelled')"
+
+# Match order: the vendor's exact timelineSequence, "meant unique and chronological". A packet of period 0 (before,
+# between, after play: status updates) carries period 0 and clock 00:00 whenever it was sent, so it is placed by the
+# period and clock of its summary; the tail behind the first 9 decimals is the vendor's counter. Without a
+# timelineSequence the same number is made from period, clock and fixtureSeqNum.
+_MATCH_ORDER = """CASE
+    WHEN coalesce(a.period, 0) = 0 OR a.timeline_sequence IS NULL
+    THEN printf('%06d.%09d',
+                CASE WHEN coalesce(a.period, 0) = 0 THEN coalesce(a.current_period, 0) ELSE a.period END,
+                CASE WHEN coalesce(a.period, 0) = 0 THEN coalesce(a.current_clock_seconds, 0)
+                     ELSE coalesce(a.clock_seconds, a.current_clock_seconds, 0) END)
+         || coalesce(substr(a.timeline_sequence, 17, 11), printf('%07d0000', coalesce(a.fixture_seq_num, 0)))
+    ELSE a.timeline_sequence
+  END"""
+
+
+def _action_columns(dialect: Dialect) -> str:
+    """Return the columns of `actions`; expects the tables under the names ``s`` and ``a`` and a window ``w``."""
+    latency = "CASE WHEN a.arrival = 'live' THEN (a.received_us - a.occurred_us) / 1000.0 END"
+    columns = [
+        "a.stream_id AS stream_id",
+        "s.feed AS feed",
+        "s.sport AS sport",
+        "s.fixture_id AS fixture_id",
+        "a.epoch AS epoch",
+        "a.position AS position",
+        *(f"a.{column} AS {column}" for column in _DERIVED_HEAD),
+        f"{dialect.time('a.occurred_us')} AS occurred_at",
+        f"{dialect.time('a.received_us')} AS received_at",
+        "a.arrival AS arrival",
+        f"{dialect.time('(lead(a.received_us) OVER w)')} AS known_until",
+        f"{latency} AS latency_ms",
+        *(f"a.{column} AS {column}" for column in _DERIVED_TAIL),
+    ]
+    return ",\n  ".join(columns)
+
+
+def _actions(dialect: Dialect, where: str) -> str:
+    return f"""
+SELECT {_action_columns(dialect)}
+FROM stream s JOIN action a ON a.stream_id = s.stream_id
+WHERE {where}
+WINDOW w AS ({_REVISIONS} ORDER BY a.position)"""
+
+
+def actions(dialect: Dialect, where: str = "1 = 1") -> str:
+    """Return the SELECT of every revision of the current epoch that meets ``where`` (on ``s`` and ``a``)."""
+    return _actions(dialect, f"a.epoch = {current_epoch('s')} AND {where}")
+
+
+def actions_all(dialect: Dialect) -> str:
+    """Return the SELECT of every revision of every epoch."""
+    return _actions(dialect, "1 = 1")
+
+
+def timeline(dialect: Dialect, where: str = "1 = 1") -> str:
+    """Return the SELECT of the match as it stands, folded from the revisions that meet ``where`` (on ``s`` and ``a``).
+
+    With ``a.received_us <= :moment`` or ``a.position <= :position`` it is the match as it was known then: the view and
+    every such question are this one statement.
+    """
+    confirmed = "CASE WHEN lower(a.send_type) IN ('confirmed', 'updated') THEN a.received_us END"
+    columns = [line.rpartition(" AS ")[2] for line in _action_columns(dialect).split(",\n  ")]
+    return f"""
+SELECT {", ".join(columns)},
+  {dialect.time("first_received_us")} AS first_received_at,
+  {dialect.time("first_confirmed_us")} AS first_confirmed_at,
+  {dialect.boolean("first_confirmed_us IS NOT NULL")} AS confirmed,
+  revisions,
+  row_number() OVER (PARTITION BY fixture_id, stream_id ORDER BY match_order, position) AS ordinal
+FROM (
+SELECT {_action_columns(dialect)},
+  row_number() OVER ({_REVISIONS} ORDER BY a.position DESC) AS newest,
+  min(a.received_us) OVER ({_REVISIONS}) AS first_received_us,
+  min({confirmed}) OVER ({_REVISIONS}) AS first_confirmed_us,
+  count(*) OVER ({_REVISIONS}) AS revisions,
+  {_MATCH_ORDER} AS match_order
+FROM stream s JOIN action a ON a.stream_id = s.stream_id
+WHERE a.epoch = {current_epoch("s")} AND {where}
+WINDOW w AS ({_REVISIONS} ORDER BY a.position)
+)
+WHERE newest = 1 AND {_STANDS}"""
+
+
+def _last(column: str, where: str = "") -> str:
+    """Return SQL for the newest value of a column in the current epoch of the stream ``c``."""
+    return (
+        f"(SELECT a.{column} FROM action a WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch "
+        f"AND a.{column} IS NOT NULL {where} ORDER BY a.position DESC LIMIT 1)"
+    )
+
+
+def streams(dialect: Dialect) -> str:
+    """Return the SELECT of one row per stream.
+
+    ``state``: ``waiting`` (nothing received yet), ``recording`` (a connection is open), ``interrupted`` (none is, and
+    the match is not over), ``finished``.
+    """
+    home, away = "AND a.side = 'home'", "AND a.side = 'away'"
+    return f"""
+SELECT c.stream_id AS stream_id, c.feed AS feed, c.sport AS sport, c.fixture_id AS fixture_id, c.channel AS channel,
+  c.label AS label, c.competition AS competition,
+  {_last("team_id", home)} AS home_team_id, {_last("team", home)} AS home_team,
+  {_last("team_id", away)} AS away_team_id, {_last("team", away)} AS away_team,
+  {_last("home_score")} AS home_score, {_last("away_score")} AS away_score,
+  {_last("status")} AS status, {_last("collection_status")} AS collection_status,
+  {_last("current_period")} AS current_period,
+  {dialect.boolean(f"coalesce({_last('finished')}, 0)")} AS finished,
+  CASE
+    WHEN coalesce({_last("finished")}, 0) THEN 'finished'
+    WHEN EXISTS (SELECT 1 FROM session x WHERE x.stream_id = c.stream_id AND x.closed_us IS NULL) THEN 'recording'
+    WHEN NOT EXISTS (SELECT 1 FROM frame f WHERE f.stream_id = c.stream_id) THEN 'waiting'
+    ELSE 'interrupted'
+  END AS state,
+  (SELECT count(*) FROM action a WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch) AS actions,
+  c.epoch AS epoch,
+  (SELECT count(*) FROM gap g WHERE g.stream_id = c.stream_id AND g.resolved_us IS NULL) AS gaps,
+  (SELECT coalesce(a.fixture_seq_num, 1) = 1 FROM action a
+   WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch AND a.position = 0) AS recorded_from_start,
+  {dialect.time("(SELECT min(f.received_us) FROM frame f WHERE f.stream_id = c.stream_id)")} AS first_received_at,
+  {dialect.time("(SELECT max(f.received_us) FROM frame f WHERE f.stream_id = c.stream_id)")} AS last_received_at,
+  c.origin_host AS origin_host
+FROM (SELECT s.*, {current_epoch("s")} AS epoch FROM stream s) c"""
+
+
+def matches(dialect: Dialect) -> str:
+    """Return the SELECT of one row per fixture; where both feeds were recorded, betting speaks for it."""
+    del dialect
+    return """
+SELECT fixture_id, sport, feeds, label, competition, home_team_id, home_team, away_team_id, away_team,
+  home_score, away_score, status, state, finished, actions, gaps, first_received_at, last_received_at
+FROM (
+  SELECT v.*,
+    row_number() OVER (PARTITION BY v.fixture_id ORDER BY v.feed, v.stream_id) AS preferred,
+    group_concat(v.feed) OVER (PARTITION BY v.fixture_id ORDER BY v.feed
+                               ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS feeds
+  FROM streams v WHERE v.channel = 'actions'
+) WHERE preferred = 1"""
+
+
+def states(dialect: Dialect) -> str:
+    """Return the SELECT of the match's state as intervals of what was known, one per action received."""
+    return f"""
+SELECT a.stream_id AS stream_id, s.fixture_id AS fixture_id,
+  {dialect.time("a.received_us")} AS known_from,
+  {dialect.time("(lead(a.received_us) OVER w)")} AS known_until,
+  a.position AS position, a.home_score AS home_score, a.away_score AS away_score,
+  a.current_period AS period, a.current_clock_seconds AS clock_seconds, a.clock_state AS clock_state,
+  a.possession AS possession, a.status AS status, a.collection_status AS collection_status, a.finished AS finished
+FROM stream s JOIN action a ON a.stream_id = s.stream_id
+WHERE a.epoch = {current_epoch("s")}
+WINDOW w AS (PARTITION BY s.fixture_id, a.stream_id ORDER BY a.position)"""
+
+
+def periods(dialect: Dialect) -> str:
+    """Return the SELECT of each period as the newest packet that lists any tells it.
+
+    The vendor's times are sent without a zone; by comparison with the actions' they are UTC.
+    """
+    del dialect
+    return f"""
+SELECT c.stream_id AS stream_id, c.fixture_id AS fixture_id,
+  json_extract(p.value, '$.id') AS period, json_extract(p.value, '$.label') AS label,
+  json_extract(p.value, '$.type') AS type,
+  json_extract(p.value, '$.start') || 'Z' AS started_at, json_extract(p.value, '$.end') || 'Z' AS ended_at,
+  json_extract(p.value, '$.homeTeamPeriodScore') AS home_score,
+  json_extract(p.value, '$.awayTeamPeriodScore') AS away_score
+FROM (SELECT s.*, {current_epoch("s")} AS epoch FROM stream s) c,
+  json_each((SELECT json_extract(a.extra, '$.fixtureSummary.periods') FROM action a
+             WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch
+               AND json_type(a.extra, '$.fixtureSummary.periods') = 'array'
+             ORDER BY a.position DESC LIMIT 1)) p
+WHERE p.type = 'object'"""
+
+
+def raw_frames(dialect: Dialect) -> str:
+    """Return the SELECT of every stored message, its bytes as received."""
+    return f"""
+SELECT f.stream_id AS stream_id, s.fixture_id AS fixture_id, f.session_id AS session_id,
+  f.frame_number AS frame_number, {dialect.time("f.received_us")} AS received_at, f.kind AS kind,
+  f.opcode AS opcode, f.payload AS payload, f.reason AS reason
+FROM stream s JOIN frame f ON f.stream_id = s.stream_id"""
+
+
+def sessions(dialect: Dialect) -> str:
+    """Return the SELECT of every connection."""
+    return f"""
+SELECT session_id, stream_id, {dialect.time("opened_us")} AS opened_at, {dialect.time("closed_us")} AS closed_at, url,
+  start_position, close_code, close_reason, outcome, frames, actions, overlap_checked, heartbeats,
+  {dialect.time("last_heartbeat_us")} AS last_heartbeat_at, recorder, host, version,
+  overlap, asked_because, resent, envelope_differences, calibration
+FROM session"""
+
+
+def gaps(dialect: Dialect) -> str:
+    """Return the SELECT of every doubt, open or resolved."""
+    return f"""
+SELECT g.stream_id AS stream_id, s.fixture_id AS fixture_id, g.epoch AS epoch, g.from_position AS from_position,
+  g.to_position AS to_position, {dialect.time("g.from_us")} AS from_time, {dialect.time("g.to_us")} AS to_time,
+  g.cause AS cause, g.ours AS ours, g.detail AS detail, {dialect.time("g.resolved_us")} AS resolved_at
+FROM stream s JOIN gap g ON g.stream_id = s.stream_id"""
+
+
+def names(dialect: Dialect) -> str:
+    """Return the SELECT of every id of a team or player with each name seen."""
+    seen = (
+        f"{dialect.time('min(a.received_us)')} AS first_seen_at, {dialect.time('max(a.received_us)')} AS last_seen_at"
+    )
+    return f"""
+SELECT 'team' AS kind, a.team_id AS id, a.team AS name, {seen}
+FROM action a WHERE a.team_id IS NOT NULL GROUP BY a.team_id, a.team
+UNION ALL
+SELECT 'player' AS kind, a.player_id AS id, a.player AS name, {seen}
+FROM action a WHERE a.player_id IS NOT NULL GROUP BY a.player_id, a.player"""
+
+
+def action_types(dialect: Dialect) -> str:
+    """Return the SELECT of every type id with each name seen."""
+    return f"""
+SELECT s.sport AS sport, a.type_id AS type_id, a.type AS type, a.sub_type_id AS sub_type_id, a.sub_type AS sub_type,
+  count(*) AS actions,
+  {dialect.time("min(a.received_us)")} AS first_seen_at, {dialect.time("max(a.received_us)")} AS last_seen_at
+FROM stream s JOIN action a ON a.stream_id = s.stream_id
+WHERE a.type_id IS NOT NULL OR a.type IS NOT NULL
+GROUP BY s.sport, a.type_id, a.type, a.sub_type_id, a.sub_type"""
+
+
+VIEWS: Mapping[str, Callable[[Dialect], str]] = {
+    "streams": streams,
+    "matches": matches,
+    "actions_all": actions_all,
+    "actions": actions,
+    "timeline": timeline,
+    "states": states,
+    "periods": periods,
+    "raw_frames": raw_frames,
+    "sessions": sessions,
+    "gaps": gaps,
+    "names": names,
+    "action_types": action_types,
+}
+"""Every view, in an order in which they can be created."""

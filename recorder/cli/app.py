@@ -1,0 +1,44 @@
+"""The command line as a whole: which commands there are. Each one's work is imported when it is called."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from recorder import __version__
+from recorder.cli import database, reading, recording, serving
+
+app = typer.Typer(
+    name="recorder",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_show_locals=False,
+    help="Record live sports feeds of IMG Arena / Sportradar without holes, and ask what was known when.",
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"recorder {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _recorder(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    del version
+
+
+for _function in (
+    serving.demo,
+    recording.run,
+    reading.status,
+    reading.fixtures,
+    reading.timeline,
+    reading.frames,
+    serving.replay,
+):
+    app.command()(_function)
+app.add_typer(database.app, name="db")

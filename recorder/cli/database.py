@@ -1,0 +1,48 @@
+"""`recorder db`: the schema."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, Quiet, Verbose, command
+
+app = typer.Typer(no_args_is_help=True, help="The schema: upgrade it, take it back, check it.")
+
+
+@app.command()
+@command
+def upgrade(database_url: DatabaseUrl = DEFAULT_DATABASE, verbose: Verbose = 0, quiet: Quiet = False) -> None:
+    """Make an empty database an archive, or bring an older one up to this version (after a backup copy)."""
+    from recorder.archive.writer import Writer
+
+    with Writer(database_url) as writer:
+        place = writer.dialect.place(writer.url)
+    typer.echo(f"{place} is at the schema of this version")
+
+
+@app.command()
+@command
+def downgrade(
+    revision: Annotated[str, typer.Argument(help="The revision to go back to; `base` removes all tables.")],
+    database_url: DatabaseUrl = DEFAULT_DATABASE,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it: what the older schema cannot hold is lost.")] = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Take the schema back to an older revision."""
+    from recorder.archive import maintain
+
+    maintain.downgrade(database_url, revision, sure=yes)
+    typer.echo(f"the schema is at {revision}")
+
+
+@app.command()
+@command
+def check(database_url: DatabaseUrl = DEFAULT_DATABASE, verbose: Verbose = 0, quiet: Quiet = False) -> None:
+    """Say whether this version can read and write the archive (exit 78 when not)."""
+    from recorder.query.reading import reading
+
+    with reading(database_url):
+        typer.echo("the archive is at the schema of this version")

@@ -1,0 +1,75 @@
+"""Options that several commands take, and the one place where errors become sentences and exit codes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+
+from recorder import logs
+from recorder.config import duration
+from recorder.errors import RecorderError
+
+P = ParamSpec("P")
+
+
+def _duration(text: str) -> float:
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+DatabaseUrl = Annotated[
+    str,
+    typer.Option("--database-url", envvar="RECORDER_DATABASE_URL", help="The archive.", metavar="URL"),
+]
+Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more (twice: everything).")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+Feed = Annotated[str | None, typer.Option("--feed", help="betting or media, when both were recorded.")]
+Fixture = Annotated[
+    str,
+    typer.Argument(help="A fixture id or the beginning of one, feed/sport/id, or team names: france-romania."),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", envvar="RECORDER_TOKEN_FILE", help="File with the vendor's token (mode 600)."),
+]
+Duration = Annotated[float, typer.Option(parser=_duration, metavar="DURATION")]
+DEFAULT_DATABASE = "sqlite:///recorder.db"
+
+
+def duration_option(name: str, description: str) -> object:
+    """Return an option that takes ``90m``, ``1h30m`` or ``25s`` and gives seconds."""
+    return typer.Option(name, parser=_duration, metavar="DURATION", help=description)
+
+
+def command(function: Callable[P, None]) -> Callable[P, None]:
+    """Turn what goes wrong into one sentence on stderr and the right exit code."""
+
+    @functools.wraps(function)
+    def told(*arguments: P.args, **options: P.kwargs) -> None:
+        verbose, quiet = options.get("verbose", 0), options.get("quiet", False)
+        logs.set_up(-1 if quiet else int(verbose) if isinstance(verbose, int) else 0)
+        try:
+            function(*arguments, **options)
+            sys.stdout.flush()
+        except RecorderError as error:
+            say(str(error))
+            raise typer.Exit(error.exit_code) from None
+        except BrokenPipeError:
+            # The reader of our output has seen enough (`| head`): not an error, and nothing more can be written.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return told
+
+
+def say(sentence: str) -> None:
+    """Talk to the user: stderr, nothing a terminal would obey."""
+    lines = (logs.printable(line) for line in sentence.split("\n"))
+    typer.echo("recorder: " + "\n".join(lines), err=True)

@@ -1,0 +1,240 @@
+"""The commands that only read: status, fixtures, timeline, frames."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+
+from recorder.cli.options import (
+    DEFAULT_DATABASE,
+    DatabaseUrl,
+    Feed,
+    Fixture,
+    Quiet,
+    Verbose,
+    command,
+    duration_option,
+    say,
+)
+from recorder.cli.output import Format, write
+from recorder.errors import Doubt, UsageError
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
+
+
+@command
+def status(
+    database_url: DatabaseUrl = DEFAULT_DATABASE,
+    form: FormatOption = Format.TABLE,
+    watch: Annotated[bool, typer.Option("--watch", help="Print anew every 2 seconds.")] = False,
+    max_lag: Annotated[
+        float | None, duration_option("--max-lag", "Exit 4 when nothing has come for longer, e.g. 60s.")
+    ] = None,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Show every stream: state, stored actions, last action, lag, gaps, open session."""
+    from recorder.query.listing import status as ask
+    from recorder.query.reading import reading
+
+    columns = ("state", "feed", "sport", "match", "score", "actions", "last_action_at", "lag", "gaps", "open_session")
+    while True:
+        with reading(database_url) as reader:
+            standings = ask(reader)
+        if watch and sys.stdout.isatty():
+            sys.stdout.write("\x1b[H\x1b[2J")
+        rows = [
+            {
+                **standing.stream._mapping,
+                "match": _match(standing.stream),
+                "score": _score(standing.stream),
+                "last_action_at": standing.last_action_at,
+                "open_session": standing.open_session,
+                "lag_s": standing.lag_s,
+                "lag": "" if standing.lag_s is None else f"{standing.lag_s:.0f} s",
+            }
+            for standing in standings
+        ]
+        write(rows, form, columns)
+        for standing in standings:
+            for gap in standing.open_gaps:
+                say(f"{standing.stream.fixture_id}: open gap {gap.cause}: {gap.detail}")
+        if not watch:
+            break
+        time.sleep(2)
+    late = [standing for standing in standings if max_lag is not None and (standing.lag_s or 0.0) > max_lag]
+    if late:
+        raise Doubt(f"{len(late)} streams have been silent for more than {max_lag:g} s; look at their recorder")
+
+
+@command
+def fixtures(
+    database_url: DatabaseUrl = DEFAULT_DATABASE,
+    sport: Annotated[str | None, typer.Option("--sport")] = None,
+    team: Annotated[str | None, typer.Option("--team", help="Part of a team's name.")] = None,
+    since: Annotated[str | None, typer.Option("--from", metavar="YYYY-MM-DD", help="First date (UTC).")] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="YYYY-MM-DD", help="Last date (UTC).")] = None,
+    competition: Annotated[str | None, typer.Option("--competition")] = None,
+    form: FormatOption = Format.TABLE,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """List the matches that the archive holds."""
+    from recorder.query import listing
+    from recorder.query.reading import reading
+
+    for date in (since, until):
+        _check_date(date)
+    with reading(database_url) as reader:
+        rows = listing.fixtures(reader, listing.Filter(sport, team, since, until, competition))
+    shown = [
+        {**row._mapping, "match": _match(row), "score": _score(row), "date": (row.first_occurred_at or "")[:10]}
+        for row in rows
+    ]
+    write(shown, form, ("date", "sport", "match", "score", "state", "actions", "gaps", "feeds", "fixture_id"))
+
+
+@command
+def timeline(
+    fixture: Fixture,
+    database_url: DatabaseUrl = DEFAULT_DATABASE,
+    feed: Feed = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As we knew it then (RFC 3339).")] = None,
+    as_of_position: Annotated[int | None, typer.Option("--as-of-position", min=0, help="After this action.")] = None,
+    revisions: Annotated[bool, typer.Option("--revisions", help="Every action as sent, by position.")] = False,
+    types: Annotated[list[str] | None, typer.Option("--type", help="Only these types; repeatable.")] = None,
+    team: Annotated[str | None, typer.Option("--team", help="home, away or a name.")] = None,
+    period: Annotated[int | None, typer.Option("--period")] = None,
+    zone: Annotated[str, typer.Option("--tz", help="Zone of the times in the table, e.g. Europe/Paris.")] = "UTC",
+    form: FormatOption = Format.TABLE,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Print a match: each action once, as it stands."""
+    from recorder.query import timelines
+    from recorder.query.reading import reading
+    from recorder.query.selecting import select_stream
+
+    tz = _zone(zone)
+    with reading(database_url) as reader:
+        stream, note = select_stream(reader, fixture, feed)
+        question = timelines.Question(
+            stream_id=stream.stream_id,
+            as_of_us=_moment(as_of) if as_of is not None else None,
+            as_of_position=as_of_position,
+            revisions=revisions,
+            types=tuple(types or ()),
+            team=team,
+            period=period,
+        )
+        rows = timelines.timeline(reader, question)
+    if note:
+        say(note)
+    columns = ("position", "send_type") if revisions else ("ordinal",)
+    found = [dict(row._mapping) for row in rows]
+    shown = [_timeline_row(row, tz) for row in found] if form is Format.TABLE else found
+    write(shown, form, (*columns, "period", "clock", "team", "type", "player", "score", "state", "at"))
+    if form is Format.TABLE and not quiet:
+        stored = f"{stream.actions} actions stored, {stream.gaps} open gaps"
+        say(f"{_match(stream)} {_score(stream)}, {stream.state}; {stored}")
+
+
+class FrameFormat(StrEnum):
+    """How frames are printed; ``raw``: the stored bytes, one frame a line, nothing else."""
+
+    RAW = "raw"
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+@command
+def frames(
+    fixture: Fixture,
+    database_url: DatabaseUrl = DEFAULT_DATABASE,
+    feed: Feed = None,
+    control: Annotated[bool, typer.Option("--all", help="Control frames too, in the order received.")] = False,
+    form: Annotated[FrameFormat, typer.Option("--format", help="How to print.")] = FrameFormat.TABLE,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Print the stored messages, byte for byte, in position order."""
+    from recorder.query.frames import frames as ask
+    from recorder.query.reading import reading
+    from recorder.query.selecting import select_stream
+
+    with reading(database_url) as reader:
+        stream, note = select_stream(reader, fixture, feed)
+        if note:
+            say(note)
+        found = ask(reader, stream.stream_id, control=control)
+        if form is FrameFormat.RAW:
+            for frame in found:
+                if b"\n" in frame.payload:
+                    raise UsageError(
+                        f"frame {frame.frame_number} of session {frame.session_id} holds a newline itself; "
+                        "use --format jsonl, which has the bytes as base64"
+                    )
+                sys.stdout.buffer.write(frame.payload + b"\n")
+            sys.stdout.buffer.flush()
+            return
+        rows = ({**frame._mapping, "bytes": len(frame.payload)} for frame in found)
+        columns = ("position", "received_at", "kind", "opcode", "bytes", "session_id", "frame_number", "reason")
+        write(rows, Format(form.value), columns, ("position", "session_id", "frame_number"))
+
+
+def _timeline_row(row: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
+    at = row["occurred_at"] or row["received_at"]
+    moment = datetime.fromisoformat(at).astimezone(zone)
+    pending = (row["send_type"] or "").lower() == "pending"
+    return {
+        **row,
+        "score": "" if row["home_score"] is None else f"{row['home_score']}-{row['away_score']}",
+        "state": "pending" if pending else "unreadable" if row["type"] is None and row["parse_error"] else "",
+        "at": f"{moment:%Y-%m-%d %H:%M:%S}",
+    }
+
+
+def _match(row: Any) -> str:
+    if row.home_team and row.away_team:
+        return f"{row.home_team} - {row.away_team}"
+    return str(row.label or row.fixture_id)
+
+
+def _score(row: Any) -> str:
+    return "" if row.home_score is None else f"{row.home_score}-{row.away_score}"
+
+
+def _check_date(date: str | None) -> None:
+    try:
+        if date is not None and datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat() == date:
+            return
+    except ValueError:
+        pass
+    if date is not None:
+        raise UsageError(f"{date!r} is no date; expected YYYY-MM-DD")
+
+
+def _moment(text: str) -> int:
+    """Return a moment in microseconds UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no time; expected e.g. 2016-06-10T19:02:00Z") from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise UsageError(f"there is no time zone {name!r}; expected e.g. Europe/Paris") from None

@@ -1,0 +1,67 @@
+"""`recorder run`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recorder.cli.options import (
+    DEFAULT_DATABASE,
+    DatabaseUrl,
+    Quiet,
+    TokenFile,
+    Verbose,
+    command,
+    duration_option,
+    say,
+)
+from recorder.feed.endpoint import DEFAULT_ENDPOINT
+from recorder.pacing import DEFAULT_RATE
+
+
+@command
+def run(
+    fixtures: Annotated[Path, typer.Option("--fixtures", help="The fixture list; - reads stdin.", allow_dash=True)],
+    database_url: DatabaseUrl = DEFAULT_DATABASE,
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", envvar="RECORDER_ENDPOINT", help="The vendor's host.", metavar="URL")
+    ] = DEFAULT_ENDPOINT,
+    token_file: TokenFile = None,
+    until_finished: Annotated[
+        bool, typer.Option("--until-finished", help="Exit when every stream has ended (3: stopped before).")
+    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="Catch up with what is there and leave.")] = False,
+    for_: Annotated[float | None, duration_option("--for", "Leave after this time, e.g. 90m.")] = None,
+    linger: Annotated[float, duration_option("--linger", "Stay on after `finished` for late corrections.")] = "15m",  # type: ignore[assignment]
+    connect_rate: Annotated[
+        float,
+        typer.Option("--connect-rate", min=0.01, help="Connection attempts a second; more than 5: loopback only."),
+    ] = DEFAULT_RATE,
+    overlap: Annotated[int, typer.Option("--overlap", min=1, help="Stored actions to compare at each resume.")] = 3,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Record the fixtures of a list until stopped."""
+    from recorder import daemon
+    from recorder.feed.session import Timing
+    from recorder.fixtures import read_list
+
+    entries, notes = read_list(str(fixtures))
+    for note in notes:
+        say(note)
+    if not entries:
+        say(f"{fixtures}: no fixtures in the list, nothing to do")
+    settings = daemon.Settings(
+        database_url=database_url,
+        endpoint=endpoint,
+        token_file=token_file,
+        until_finished=until_finished,
+        once=once,
+        for_s=for_,
+        connect_rate=connect_rate,
+        overlap=overlap,
+        timing=Timing(linger=linger),
+    )
+    daemon.run(settings, entries)

@@ -1,0 +1,170 @@
+"""The commands that serve the vendor's protocol: demo and replay."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, Quiet, TokenFile, Verbose, command, say
+from recorder.errors import DamagedArchive, UsageError
+from recorder.logs import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from recorder.fixtures import Entry
+    from recorder.replay.demo import Result, Shown
+    from recorder.replay.recordings import Recording
+
+_SHOWN_TYPES = frozenset({"Goal", "Yellow Card", "Red Card", "Penalty Awarded", "Video Check Result", "End Frame"})
+
+
+@command
+def demo(
+    keep: Annotated[Path | None, typer.Option("--keep", help="Keep the archive as this (new) file.")] = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, help="How long the matches take.")] = 12.0,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Show it all, without an account: record two matches, cut off on purpose, resume, compare, print."""
+    from rich.console import Console
+
+    from recorder.replay import demo as demonstration
+
+    if keep is not None and keep.exists():
+        raise UsageError(f"{keep} exists already; name a new file")
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory() as directory:
+        database = keep or Path(directory) / "demo.db"
+        with _Progress(console) as progress:
+            result = demonstration.run(database.absolute(), seconds, progress.begin, progress.advance)
+        for shown in result.shown:
+            _print_match(console, shown)
+        _print_summary(console, result)
+    if keep is not None:
+        console.print(f"The archive is {keep}: try `recorder timeline france-romania --database-url sqlite:///{keep}`.")
+    if not result.holds:
+        raise DamagedArchive("the archive does not equal what was sent; please report this with the output above")
+
+
+class _Progress:
+    """A bar for each match while it is recorded; nothing when nobody watches."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
+        )
+        self._tasks: dict[int, object] = {}
+
+    def __enter__(self) -> _Progress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._progress.stop()
+
+    def begin(self, recordings: Sequence[Recording]) -> None:
+        self._console.print("Serving two matches in the vendor's protocol on loopback, and recording them:")
+        for recording in recordings:
+            self._console.print(f"  {recording.title:<20} wss://…{_path(recording)}")
+            task = self._progress.add_task(f"  {recording.title:<20}", total=len(recording.packets))
+            self._tasks[recording.stream.stream_id] = task
+
+    def advance(self, entry: Entry, actions: int) -> None:
+        self._progress.advance(self._tasks[entry.stream.stream_id], actions)  # type: ignore[arg-type]
+
+
+def _path(recording: Recording) -> str:
+    from recorder.feed.endpoint import path
+
+    return path(recording.stream)
+
+
+def _print_match(console: Console, shown: Shown) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    stream, official = shown.stream, shown.recording.official_score or ("?", "?")
+    console.print()
+    console.print(
+        f"[bold]{stream.home_team} {stream.home_score} - {stream.away_score} {stream.away_team}[/bold]"
+        f"   official score {official[0]} - {official[1]}   {stream.actions} actions, "
+        f"{len(shown.timeline)} of them stand in the timeline, {stream.gaps} open gaps"
+    )
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for column in ("#", "period", "clock", "team", "type", "player", "score"):
+        table.add_column(column, justify="right" if column in ("#", "period", "clock") else "left", no_wrap=True)
+    for row in shown.timeline:
+        if row.type in _SHOWN_TYPES:
+            cells = (row.ordinal, row.period, row.clock, row.team, row.type, row.player)
+            score = f"{row.home_score}-{row.away_score}"
+            table.add_row(*("" if cell is None else printable(str(cell)) for cell in cells), score)
+    console.print(table)
+
+
+def _print_summary(console: Console, result: Result) -> None:
+    sessions = [session for shown in result.shown for session in shown.sessions]
+    checked = sum(session.overlap_checked for session in sessions)
+    equal = sum(shown.equal for shown in result.shown)
+    console.print()
+    console.print(
+        f"{result.cuts} connections cut off on purpose, {len(sessions)} made in all; "
+        f"{checked} actions came again and were compared with what was stored."
+    )
+    verdict = "all equal, no hole, no double" if result.holds else "NOT EQUAL"
+    console.print(
+        f"[bold]{result.frames} frames compared byte for byte with what was sent: {equal} equal[/bold] ({verdict})."
+    )
+
+
+@command
+def replay(
+    fixtures: Annotated[list[str] | None, typer.Argument(help="Fixtures to serve; all when none is named.")] = None,
+    database_url: DatabaseUrl = DEFAULT_DATABASE,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 8787,
+    scale: Annotated[float, typer.Option("--scale", min=0.001, help="How many times as fast as recorded.")] = 1.0,
+    speed: Annotated[str, typer.Option("--speed", help="fast: no pauses at all.")] = "normal",
+    token_file: TokenFile = None,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Serve recorded matches on loopback as the vendor would (any token, unless --token-file names the right one)."""
+    import asyncio
+
+    from recorder.config import TokenSource
+    from recorder.feed.endpoint import path
+    from recorder.query.reading import reading
+    from recorder.replay.recordings import recorded
+    from recorder.replay.server import Behaviour, ReplayServer
+
+    if speed not in ("normal", "fast"):
+        raise UsageError(f"--speed {speed}: expected normal or fast")
+    with reading(database_url) as reader:
+        recordings = recorded(reader, fixtures or [])
+    token = TokenSource(token_file).read().reveal() if token_file else None
+    server = ReplayServer(recordings, Behaviour(scale=None if speed == "fast" else scale, token=token))
+
+    async def serve_until_stopped() -> None:
+        async with server.listen(port=port) as listening:
+            address = f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+            for recording in recordings:
+                typer.echo(f"{address}{path(recording.stream)}")
+            sys.stdout.flush()
+            if not quiet:
+                say(f"record it with --endpoint {address}; Ctrl-C ends the replay")
+            await listening.serve_forever()
+
+    try:
+        asyncio.run(serve_until_stopped())
+    except KeyboardInterrupt:
+        say("the replay has ended")
+    except OSError as error:
+        raise UsageError(f"port {port} cannot be opened: {error.strerror}; choose another with --port") from None

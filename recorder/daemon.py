@@ -1,0 +1,234 @@
+"""Many streams: one task each, one archive, one account; ends when asked, when all have ended, or when it must."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from recorder.account import REFUSALS, Account
+from recorder.archive.load import load
+from recorder.archive.writer import Writer
+from recorder.capture import Capture, Vendor
+from recorder.config import TokenSource, state_directory
+from recorder.errors import (
+    ConfigurationError,
+    Doubt,
+    RecorderError,
+    StoppedEarly,
+    TokenError,
+    Unreachable,
+    worst_exit_code,
+)
+from recorder.feed.endpoint import DEFAULT_ENDPOINT
+from recorder.feed.session import Timing
+from recorder.fixtures import Entry
+from recorder.model import StoredStream
+from recorder.pacing import DEFAULT_RATE, ConnectLimiter
+from recorder.query.doubts import doubts
+
+_log = logging.getLogger(__name__)
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run is asked to do. Durations in seconds."""
+
+    database_url: str
+    endpoint: str = DEFAULT_ENDPOINT
+    token_file: Path | None = None
+    until_finished: bool = False
+    once: bool = False
+    for_s: float | None = None
+    connect_rate: float = DEFAULT_RATE
+    overlap: int = 3
+    timing: Timing = field(default_factory=Timing)
+
+    def check(self) -> None:
+        """Raise a ConfigurationError for settings that are unsafe."""
+        address = urlsplit(self.endpoint)
+        if address.scheme not in ("ws", "wss") or not address.hostname:
+            raise ConfigurationError(f"the endpoint {self.endpoint} is no websocket address; expected wss://host")
+        local = address.hostname in _LOOPBACK
+        if address.scheme == "ws" and not local:
+            raise ConfigurationError(
+                f"{self.endpoint} would carry the token unencrypted; use wss:// (ws:// is for this machine only)"
+            )
+        if self.connect_rate > DEFAULT_RATE and not local:
+            raise ConfigurationError(
+                f"--connect-rate {self.connect_rate:g}: the vendor asks for at most {DEFAULT_RATE:g} connections "
+                "a second; more is for a server on this machine only"
+            )
+
+
+class Daemon:
+    """One run over a fixture list."""
+
+    def __init__(self, settings: Settings, entries: Sequence[Entry], progress: Callable[[Entry, int], None]) -> None:
+        self._settings = settings
+        self._entries = entries
+        self._progress = progress
+        self._account = Account()
+        self._stop = asyncio.Event()
+        self._stopped_by: str | None = None
+        self._ended: set[Entry] = set()
+
+    def stop(self, why: str) -> None:
+        """End the run: store what was received and leave."""
+        self._stopped_by = self._stopped_by or why
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Record until the end; returns when all is well, else raises what has to be said (and its exit code)."""
+        token = TokenSource(self._settings.token_file)
+        token.read()
+        with Writer(self._settings.database_url) as writer:
+            limiter = self._limiter()
+            try:
+                vendor = Vendor(
+                    self._settings.endpoint,
+                    token,
+                    limiter,
+                    self._account,
+                    backoff_s=DEFAULT_RATE / self._settings.connect_rate,
+                )
+                captures = [self._capture(entry, writer, vendor, stored) for entry, stored in self._stored(writer)]
+                await self._record(captures, writer)
+            finally:
+                limiter.close()
+        self._conclude()
+
+    def _limiter(self) -> ConnectLimiter:
+        rate = self._settings.connect_rate
+        # Beyond the vendor's limit means this machine's own server: no turns to share with anybody.
+        return ConnectLimiter(rate, state_directory() if rate <= DEFAULT_RATE else None)
+
+    def _stored(self, writer: Writer) -> Iterator[tuple[Entry, StoredStream]]:
+        engine = writer.dialect.reader(writer.url)
+        with engine.connect() as connection:
+            for entry in self._entries:
+                yield entry, load(connection, entry.stream.stream_id)
+        engine.dispose()
+
+    def _capture(self, entry: Entry, writer: Writer, vendor: Vendor, stored: StoredStream) -> Capture:
+        return Capture(
+            entry,
+            stored,
+            writer,
+            vendor,
+            overlap=self._settings.overlap,
+            until="caught_up" if self._settings.once else "finished",
+            timing=self._settings.timing,
+            progress=lambda appended: self._progress(entry, appended),
+        )
+
+    async def _record(self, captures: Sequence[Capture], writer: Writer) -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._supervise(capture, writer)) for capture in captures]
+            with self._signals():
+                await self._end(tasks, writer)
+            for task in tasks:
+                task.cancel()
+
+    async def _supervise(self, capture: Capture, writer: Writer) -> None:
+        """Keep one stream going: an error of our own in one must not stop the others."""
+        while True:
+            try:
+                ended = await capture.run()
+            except Exception:
+                if writer.failure.done():
+                    return  # told once, by `_end`
+                _log.exception("%s: unexpected error, going on with this stream in 5 s", capture.entry.stream)
+                await asyncio.sleep(5)
+            else:
+                if ended:
+                    self._ended.add(capture.entry)
+                return
+
+    async def _end(self, tasks: Sequence[asyncio.Task[None]], writer: Writer) -> None:
+        """Wait for whatever ends the run first."""
+        waiting: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(self._stop.wait()),
+            asyncio.wrap_future(writer.failure),
+            asyncio.ensure_future(self._account.shut_out.wait()),
+            asyncio.ensure_future(self._all_ended(tasks)),
+        ]
+        try:
+            ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=self._settings.for_s)
+        finally:
+            for future in waiting:
+                future.cancel()
+        if self._settings.for_s is not None and not ended:
+            self.stop("--for")
+
+    async def _all_ended(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        await asyncio.wait(tasks)
+        if not (self._settings.until_finished or self._settings.once):
+            await asyncio.Event().wait()
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Leave in order on SIGTERM and SIGINT; a second one finds the default handlers."""
+        loop = asyncio.get_running_loop()
+        handled: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT)
+
+        def leave(number: signal.Signals) -> None:
+            for other in handled:
+                loop.remove_signal_handler(other)
+            self.stop(number.name)
+
+        try:
+            for number in handled:
+                loop.add_signal_handler(number, leave, number)
+        except ValueError:  # not the main thread: whoever embeds us owns the signals
+            handled = ()
+        try:
+            yield
+        finally:
+            for number in handled:
+                loop.remove_signal_handler(number)
+
+    def _conclude(self) -> None:
+        """Raise what the user must hear, the gravest first (contract, exit codes)."""
+        settings = self._settings
+        found: list[RecorderError] = []
+        if self._account.shut_out.is_set():
+            found.append(
+                TokenError(
+                    f"the vendor refused us {REFUSALS} times in a row and let nothing through "
+                    f"({self._account.last_refusal}); check the token"
+                )
+            )
+        left = [entry for entry in self._entries if entry not in self._ended]
+        if left and not self._account.reached:
+            found.append(
+                Unreachable(f"{settings.endpoint} could not be reached for any of {len(left)} streams; try again later")
+            )
+        if left and (settings.until_finished or settings.once):
+            found.append(
+                StoppedEarly(
+                    f"stopped by {self._stopped_by or 'failed attempts'} before {len(left)} of {len(self._entries)} "
+                    "streams had finished; everything received is stored, run it again to go on"
+                )
+            )
+        doubtful = doubts(settings.database_url, [entry.stream.stream_id for entry in self._entries])
+        if doubtful:
+            found.append(Doubt("; ".join(doubtful) + "; see `recorder status`"))
+        if found:
+            worst = worst_exit_code(error.exit_code for error in found)
+            raise next(error for error in found if error.exit_code == worst)
+
+
+def run(settings: Settings, entries: Sequence[Entry], progress: Callable[[Entry, int], None] | None = None) -> None:
+    """Record ``entries`` as ``settings`` say; returns when all is well, else raises a RecorderError."""
+    settings.check()
+    if entries:
+        asyncio.run(Daemon(settings, entries, progress or (lambda _entry, _appended: None)).run())

@@ -1,0 +1,69 @@
+"""What makes two packets the same: the canonical ``fixtureAction`` and its digest.
+
+contract, Words: "keys sorted at every depth, numbers by exact value, arrays in order. traceId, white space, key order
+and the summary around it do not count". Digests are stored, so a change of this form is a change of the archive.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+from recorder.model import digest
+
+# An int of more digits has no text in Python (sys.int_info.default_max_str_digits), so the decoder gives a Decimal.
+MAX_INT_DIGITS = 4300
+
+# Stands in the text for the next number of the list behind it. No decoded packet holds a float (see messages.read),
+# so this token cannot be anything else.
+_PLACEHOLDER = 0.5
+
+
+def content_digest(fixture_action: object) -> bytes:
+    """Return the 16 bytes that stand for the content of ``fixture_action``.
+
+    Takes what :func:`recorder.feed.messages.read` gives: str, int, Decimal (NaN and infinities too), bool, None, lists
+    and dicts with str keys, nested no deeper than ``messages.MAX_DEPTH``; no floats.
+    """
+    return digest(canonical(fixture_action))
+
+
+def canonical(fixture_action: object) -> bytes:
+    """Return the canonical text: sorted compact ASCII JSON, then one line for each number that is no plain integer.
+
+    Integral numbers stand in the JSON as integers. The others cannot be written there by the fast encoder, so the JSON
+    has a placeholder for each, and they follow in the order of the placeholders: no two values share a text.
+    """
+    numbers: list[str] = []
+
+    def number(value: object) -> int | float:
+        if not isinstance(value, Decimal):
+            raise TypeError(f"no JSON value: {type(value).__name__}")
+        integer, text = _exact(value)
+        if integer is not None:
+            return integer
+        numbers.append(text)
+        return _PLACEHOLDER
+
+    text = json.dumps(fixture_action, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=number)
+    return "\n".join((text, *numbers)).encode("ascii")
+
+
+def _exact(value: Decimal) -> tuple[int | None, str]:
+    """Return ``value`` as an integer of a bounded size, or else as the text of its exact value.
+
+    By the digits, not by Decimal.normalize, which rounds to the context's precision; and never expanding an exponent
+    such as 1e999999999.
+    """
+    sign, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int):
+        return None, str(value)
+    coefficient = "".join(map(str, digits)).lstrip("0")
+    significant = coefficient.rstrip("0")
+    if not significant:
+        return 0, ""
+    exponent += len(coefficient) - len(significant)
+    minus = "-" if sign else ""
+    if 0 <= exponent <= MAX_INT_DIGITS - len(significant):
+        return int(minus + significant + "0" * exponent), ""
+    return None, f"{minus}{significant}e{exponent}"

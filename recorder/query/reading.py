@@ -1,0 +1,46 @@
+"""Opening an archive to read it: never creates, never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from recorder.archive import migrate
+from recorder.archive.dialect import Dialect, parse_url
+from recorder.errors import UsageError
+
+
+class Reader:
+    """A reading connection and the dialect that its statements need."""
+
+    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+        self.connection = connection
+        self.dialect = dialect
+
+    def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row[Any]]:
+        """Return what a statement selects; its parameters are bound, never pasted in."""
+        return list(self.connection.execute(text(statement), dict(parameters or {})).all())
+
+    def stream(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Row[Any]]:
+        """Yield what a statement selects, row by row: for results that may not fit into memory."""
+        options = {"stream_results": True, "yield_per": 500}
+        yield from self.connection.execute(text(statement), dict(parameters or {}), execution_options=options)
+
+
+@contextmanager
+def reading(database_url: str) -> Iterator[Reader]:
+    """Open the archive for reading; UsageError names the place when there is none."""
+    url, dialect = parse_url(database_url)
+    place = dialect.place(url)
+    if not dialect.exists(url):
+        raise UsageError(f"there is no archive at {place}; record one, or name another with --database-url")
+    engine = dialect.reader(url)
+    try:
+        with engine.connect() as connection:
+            migrate.require_readable(connection, place)
+            yield Reader(connection, dialect)
+    finally:
+        engine.dispose()

@@ -1,0 +1,118 @@
+"""The demonstration: real matches over a real websocket, cut off in the middle, resumed, proven, printed."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row
+
+from recorder.daemon import Daemon, Settings
+from recorder.feed.session import Timing
+from recorder.fixtures import Entry
+from recorder.query.frames import frames
+from recorder.query.reading import reading
+from recorder.query.timelines import Question, timeline
+from recorder.replay.recordings import Recording, bundled
+from recorder.replay.server import Behaviour, ReplayServer
+
+CONNECT_RATE = 50.0
+"""Attempts a second: far beyond the vendor's limit, and only ever towards our own server."""
+
+_CUT_AT = (0.3, 0.55, 0.8)
+"""Where each match's connection is cut off, as parts of the match."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What became of one match. ``timeline``: its rows; ``equal``: frames that equal the vendor's, byte for byte."""
+
+    recording: Recording
+    stream: Row[Any]
+    timeline: list[Row[Any]]
+    equal: int
+    sessions: list[Row[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The whole demonstration. ``holds``: every frame equal, every score the official one, nothing in doubt."""
+
+    shown: list[Shown]
+    cuts: int
+
+    @property
+    def frames(self) -> int:
+        """Frames compared."""
+        return sum(len(one.recording.packets) for one in self.shown)
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything is as it should be."""
+        return all(
+            one.equal == len(one.recording.packets) == one.stream.actions
+            and (one.stream.home_score, one.stream.away_score) == one.recording.official_score
+            and one.stream.gaps == 0
+            for one in self.shown
+        )
+
+
+def run(
+    database: Path, seconds: float, begun: Callable[[Sequence[Recording]], None], progress: Callable[[Entry, int], None]
+) -> Result:
+    """Play the bundled matches in ``seconds``, record them into ``database``, compare."""
+    recordings = bundled()
+    begun(recordings)
+    cuts = asyncio.run(_record(recordings, f"sqlite:///{database}", seconds, progress))
+    with reading(f"sqlite:///{database}") as reader:
+        shown = []
+        for recording in recordings:
+            key = {"id": recording.stream.stream_id}
+            stored = [frame.payload for frame in frames(reader, recording.stream.stream_id)]
+            shown.append(
+                Shown(
+                    recording=recording,
+                    stream=reader.rows("SELECT * FROM streams WHERE stream_id = :id", key)[0],
+                    timeline=timeline(reader, Question(recording.stream.stream_id)),
+                    equal=sum(ours == theirs for ours, theirs in zip(stored, recording.packets, strict=False)),
+                    sessions=reader.rows("SELECT * FROM sessions WHERE stream_id = :id ORDER BY session_id", key),
+                )
+            )
+    return Result(shown, cuts)
+
+
+async def _record(
+    recordings: Sequence[Recording], database_url: str, seconds: float, progress: Callable[[Entry, int], None]
+) -> int:
+    longest = max(recording.offsets_s[-1] for recording in recordings)
+    behaviour = Behaviour(
+        scale=longest / seconds,
+        heartbeat_s=1.0,
+        cuts={
+            recording.stream.stream_id: [int(len(recording.packets) * part) for part in _CUT_AT]
+            for recording in recordings
+        },
+    )
+    server = ReplayServer(recordings, behaviour)
+    entries = [Entry(recording.stream, line) for line, recording in enumerate(recordings, start=1)]
+    with tempfile.TemporaryDirectory() as directory:
+        token = Path(directory) / "token"
+        token.touch(mode=0o600)
+        token.write_text("any token will do here")
+        async with server.listen() as listening:
+            port = listening.sockets[0].getsockname()[1]
+            settings = Settings(
+                database_url=database_url,
+                endpoint=f"ws://127.0.0.1:{port}",
+                token_file=token,
+                until_finished=True,
+                connect_rate=CONNECT_RATE,
+                timing=Timing(linger=0.0),
+            )
+            settings.check()
+            await Daemon(settings, entries, progress).run()
+    return server.cuts_made

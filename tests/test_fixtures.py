@@ -1,0 +1,183 @@
+"""The fixture list: everything right in it is read, and everything wrong is said at once."""
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recorder.errors import FixtureListError
+from recorder.fixtures import Entry, parse_list, read_list
+from recorder.model import Stream
+
+UUID = "39e713f0-ff68-57e7-89f6-d86eb5df59cb"
+OTHER = "a4dfa47b-2d00-5356-80ef-593d90a87caa"
+SOCCER = Stream("media", "soccer", UUID)
+SNOOKER = Stream("betting", "snooker", OTHER)
+
+
+def entries(text: str) -> list[Entry]:
+    return parse_list(text, "list.txt")[0]
+
+
+def problems(text: str) -> list[tuple[int, str]]:
+    with pytest.raises(FixtureListError) as caught:
+        parse_list(text, "list.txt")
+    assert caught.value.exit_code == 64
+    return caught.value.problems
+
+
+def test_example() -> None:
+    """The contract's own example."""
+    text = f"""
+        media/soccer/{UUID}    label="France - Romania" competition="Euro 2016"
+        snooker/{OTHER}         starts=2026-11-22T13:00:00Z
+        v2/volleyball/433eac65-2c3c-4164-bcae-b6f27db27d0c   speed=fast
+    """
+    assert entries(text) == [
+        Entry(SOCCER, 2, label="France - Romania", competition="Euro 2016"),
+        Entry(SNOOKER, 3, starts_us=1795352400000000),
+        Entry(Stream("betting", "v2/volleyball", "433eac65-2c3c-4164-bcae-b6f27db27d0c"), 4, speed="fast"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\ufeff", "# nothing\r\n   # at all", " \t\r\n"])
+def test_empty_list(text: str) -> None:
+    """An empty list is valid."""
+    assert parse_list(text, "list.txt") == ([], [])
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_and_mark(end: str) -> None:
+    """Any line end and a byte order mark are fine, and lines are counted as an editor does."""
+    assert [entry.line for entry in entries(f"\ufeffsnooker/{OTHER}{end}{end}media/soccer/{UUID}{end}")] == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("options", "label"),
+    [("label=a#b", "a#b"), ('label="a # b" # it\'s over', "a # b"), ("label='a # b'", "a # b"), ("# label=a", None),
+     ("\t#label=a", None), ('label="a \\" # b"', 'a " # b'), ("label=a\\ #b", "a #b"), ("label=é", "é")],
+)  # fmt: skip
+def test_comments_and_quotes(options: str, label: str | None) -> None:
+    """A # begins a comment at the start or behind white space, and never inside quotes."""
+    assert entries(f"soccer/{UUID} {options}")[0].label == label
+
+
+def test_whole_url() -> None:
+    """The vendor's whole address is accepted, and channel= overrides its last part."""
+    line = f"wss://dde-streams.data.srarena.io/media/soccer/fixtures/{UUID}/actions?startPosition=5"
+    assert entries(line)[0].stream == SOCCER
+    assert entries(f"{line} channel=Statistics")[0].stream == Stream("media", "soccer", UUID, "statistics")
+
+
+def test_all_problems_at_once() -> None:
+    """Every bad line is reported with its number and what was expected; a bad line may have several faults."""
+    text = f"soccer/1\n\nsnooker/{OTHER}\nsoccer/{UUID} speed=slow color=red\nsoccer/{UUID} label='a"
+    found = problems(text)
+    assert [number for number, _ in found] == [1, 4, 5]
+    assert "speed='slow': expected normal or fast; unknown option 'color'; known options: label=" in found[1][1]
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [("x=1", "known options: label=, competition=, starts=, speed=, channel="), ("label=a label=b", "twice"),
+     ("label=", "no value"), ('label=""', "no value"), ("France", "values with spaces need quotes"),
+     ("starts=2026-11-22T13:00:00", "with an offset or Z"), ("starts=tomorrow", "RFC 3339"),
+     ("starts=2026-02-30T13:00:00Z", "calendar"), ("speed=FAST", "normal or fast"), ("channel=fixtures", "no channel"),
+     ("channel=a/b", "no channel"), ("label='a", "quote"), ("=x", "unknown option"), ("label=a\0b", "NUL")],
+)  # fmt: skip
+def test_bad_options(options: str, part: str) -> None:
+    """Each mistake in an option says what was expected."""
+    assert part in problems(f"soccer/{UUID} {options}")[0][1]
+
+
+def test_starts_with_an_offset() -> None:
+    """starts= takes any offset."""
+    line = f"soccer/{UUID} starts=1970-01-01T01:00:00.5+01:00"
+    assert entries(line)[0].starts_us == 500_000
+
+
+def test_duplicates() -> None:
+    """Duplicates collapse with a note; the first one's options hold."""
+    text = f"media/soccer/{UUID} label=a\nsnooker/{OTHER}\nMEDIA/soccer/{UUID.upper()} label=b\nsnooker/{OTHER}"
+    found, notes = parse_list(text, "list.txt")
+    assert [(entry.line, entry.label) for entry in found] == [(1, "a"), (2, None)]
+    assert notes == ["line 3: same stream as line 1, whose options hold", "line 4: same stream as line 2"]
+
+
+def test_feeds_and_channels_differ() -> None:
+    """Two feeds or channels of one fixture are two streams."""
+    assert len(entries(f"soccer/{UUID}\nmedia/soccer/{UUID}\nsoccer/{UUID} channel=statistics")) == 3
+
+
+def test_read_file(tmp_path: Path) -> None:
+    """A file with a byte order mark and CRLF is read."""
+    path = tmp_path / "list.txt"
+    path.write_bytes(f"\ufeffsnooker/{OTHER} label=Zoë\r\n".encode())
+    assert read_list(path) == ([Entry(SNOOKER, 1, label="Zoë")], [])
+
+
+def test_bad_utf8(tmp_path: Path) -> None:
+    """A line that is not UTF-8 is reported beside the other bad lines."""
+    path = tmp_path / "list.txt"
+    path.write_bytes(f"snooker/{OTHER}\nsoccer/{UUID} label=Zo".encode() + b"\xeb\nsoccer/1\n")
+    with pytest.raises(FixtureListError) as caught:
+        read_list(path)
+    assert [number for number, _ in caught.value.problems] == [2, 3]
+    assert "not UTF-8" in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_utf16(tmp_path: Path) -> None:
+    """A file that an editor saved as UTF-16 is refused with the remedy."""
+    path = tmp_path / "list.txt"
+    path.write_text(f"snooker/{OTHER}\n", encoding="utf-16")
+    with pytest.raises(FixtureListError, match="save the list as UTF-8"):
+        read_list(path)
+
+
+def test_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing file is named by its absolute path, in one sentence."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FixtureListError) as caught:
+        read_list("none.txt")
+    assert caught.value.exit_code == 64
+    assert str(caught.value).startswith(str(tmp_path / "none.txt"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [".", "a\0b"])
+def test_unreadable_file(name: str) -> None:
+    """A folder, or a name that no system takes, is refused alike."""
+    with pytest.raises(FixtureListError, match="cannot be read"):
+        read_list(name)
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-` reads the list from standard input."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"snooker/{OTHER}\n".encode())))
+    assert read_list("-")[0] == [Entry(SNOOKER, 1)]
+
+
+def test_problems_read_well() -> None:
+    """The error's text has the source and each line."""
+    with pytest.raises(FixtureListError) as caught:
+        parse_list("x\ny", "list.txt")
+    assert str(caught.value).startswith("list.txt: 2 bad lines, nothing was started; mend and run again:\n  line 1: ")
+
+
+@given(st.text())
+def test_any_text(text: str) -> None:
+    """Any text is a list or a FixtureListError."""
+    with contextlib.suppress(FixtureListError):
+        parse_list(text, "list.txt")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
+def test_any_label(label: str) -> None:
+    """Any label in quotes comes back exactly."""
+    quoted = '"' + label.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    assert entries(f"soccer/{UUID} label={quoted} # {UUID}")[0].label == label
