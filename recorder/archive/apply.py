@@ -51,16 +51,16 @@ def apply(connection: Connection, dialect: Dialect, operations: Iterable[Operati
 
     for operation in operations:
         if isinstance(operation, AddFrame):
-            frames.append(_frame_row(operation.frame))
+            frames.append(frame_row(operation.frame))
         elif isinstance(operation, AddAction):
-            actions.append(_action_row(operation.action, dialect))
+            actions.append(action_row(operation.action, dialect))
         else:
             flush()
             _apply_one(connection, operation)
     flush()
 
 
-def _frame_row(frame: Frame) -> tuple[Any, ...]:
+def frame_row(frame: Frame) -> tuple[Any, ...]:
     return (
         frame.stream_id,
         frame.session_id,
@@ -75,7 +75,7 @@ def _frame_row(frame: Frame) -> tuple[Any, ...]:
     )
 
 
-def _action_row(action: Action, dialect: Dialect) -> tuple[Any, ...]:
+def action_row(action: Action, dialect: Dialect) -> tuple[Any, ...]:
     derived = [getattr(action.fields, name) for name in _FIELD_NAMES]
     derived[_SEQUENCE_INDEX] = dialect.sequence(action.fields.timeline_sequence)
     return (

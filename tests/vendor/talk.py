@@ -127,7 +127,9 @@ class Talk:
         with self.ledger.change():
             self.attempt.token = token
             right = self.script.token in (None, token)
-            mode = self.script.auth if self.stream.refusing else "message"
+            mode = self.script.auth
+            if mode not in ("message", "silent") and not self.stream.refusing:
+                mode = "message"
             self.attempt.authorised = right and mode in ("message", "silent")
             if right and not self.attempt.authorised:
                 self.stream.refused += 1
