@@ -78,6 +78,7 @@ class Daemon:
         self._progress = progress
         self._account = Account()
         self._stop = asyncio.Event()
+        self._archive_failed = asyncio.Event()
         self._stopped_by: str | None = None
         self._ended: set[Entry] = set()
 
@@ -90,7 +91,12 @@ class Daemon:
         """Record until the end; returns when all is well, else raises what has to be said (and its exit code)."""
         token = TokenSource(self._settings.token_file)
         token.read()
-        with Writer(self._settings.database_url) as writer:
+        loop = asyncio.get_running_loop()
+
+        def failed() -> None:  # on the writer's thread
+            loop.call_soon_threadsafe(self._archive_failed.set)
+
+        with Writer(self._settings.database_url, failed) as writer:
             limiter = self._limiter()
             try:
                 vendor = Vendor(
@@ -134,7 +140,7 @@ class Daemon:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._supervise(capture, writer)) for capture in captures]
             with self._signals():
-                await self._end(tasks, writer)
+                await self._end(tasks)
             for task in tasks:
                 task.cancel()
 
@@ -144,8 +150,8 @@ class Daemon:
             try:
                 ended = await capture.run()
             except Exception:
-                if writer.failure.done():
-                    return  # told once, by `_end`
+                if writer.error is not None:
+                    return  # told once, when the writer is closed
                 _log.exception("%s: unexpected error, going on with this stream in 5 s", capture.entry.stream)
                 await asyncio.sleep(5)
             else:
@@ -153,11 +159,11 @@ class Daemon:
                     self._ended.add(capture.entry)
                 return
 
-    async def _end(self, tasks: Sequence[asyncio.Task[None]], writer: Writer) -> None:
+    async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         """Wait for whatever ends the run first."""
         waiting: list[asyncio.Future[Any]] = [
             asyncio.ensure_future(self._stop.wait()),
-            asyncio.wrap_future(writer.failure),
+            asyncio.ensure_future(self._archive_failed.wait()),
             asyncio.ensure_future(self._account.shut_out.wait()),
             asyncio.ensure_future(self._all_ended(tasks)),
         ]

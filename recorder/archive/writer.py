@@ -2,14 +2,14 @@
 
 Group commit: while one transaction is being made durable the next one gathers, so a slow disk makes transactions
 larger, not the queue of fsyncs longer. Nothing that was submitted is ever dropped: where the disk cannot follow, the
-submitters wait (`room`), and where it fails, everybody learns it (`failure`).
+submitters wait (`room`), and where it fails, everybody learns it (`error`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from types import TracebackType
@@ -32,16 +32,18 @@ MAX_PENDING_BYTES = 64 * 1024 * 1024
 class Writer:
     """Owns the archive's lock, its writing connection and the thread that uses it.
 
+    ``failed`` is called once, on the writer's thread, when it stops because of an error.
     Opening makes or upgrades the schema, and closes the sessions of a recorder that died. Raises
     :class:`~recorder.errors.ArchiveHeld`, :class:`~recorder.errors.ConfigurationError` or
     :class:`~recorder.errors.DiskError`.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, failed: Callable[[], None] = lambda: None) -> None:
         url, self.dialect = parse_url(database_url)
         self.url = url
-        self.failure: Future[RecorderError] = Future()
-        """Resolves when the writer stops because of an error; nothing submitted after that is stored."""
+        self.error: RecorderError | None = None
+        """Why the writer stopped, if it did; nothing submitted after that is stored."""
+        self._failed = failed
         self._lock = lock(url)
         try:
             self._engine = self.dialect.writer(url)
@@ -65,10 +67,10 @@ class Writer:
         self.close()
 
     def submit(self, operations: Sequence[Operation]) -> None:
-        """Queue operations that belong into one transaction. Any thread. Raises the failure if there was one."""
+        """Queue operations that belong into one transaction. Any thread. Raises the error if there was one."""
         size = sum(len(operation.frame.payload) for operation in operations if isinstance(operation, AddFrame))
         with self._condition:
-            self._raise_failure()
+            self._raise_error()
             self._pending.extend(operations)
             self._pending_bytes += size
             self._condition.notify()
@@ -77,7 +79,7 @@ class Writer:
         """Return a future that resolves once everything submitted so far is on the disk."""
         future: Future[None] = Future()
         with self._condition:
-            self._raise_failure()
+            self._raise_error()
             self._pending.append(future)
             self._condition.notify()
         return future
@@ -95,11 +97,11 @@ class Writer:
         self._thread.join()
         self._engine.dispose()
         self._lock.release()
-        self._raise_failure()
+        self._raise_error()
 
-    def _raise_failure(self) -> None:
-        if self.failure.done():
-            raise self.failure.result()
+    def _raise_error(self) -> None:
+        if self.error is not None:
+            raise self.error
 
     def _run(self) -> None:
         futures: list[Future[None]] = []
@@ -131,10 +133,11 @@ class Writer:
             error = told
         with self._condition:
             left, self._pending = self._pending, []
-            self.failure.set_result(error)
+            self.error = error
         for future in futures + [item for item in left if isinstance(item, Future)]:
             if not future.done():
                 future.set_exception(error)
+        self._failed()
 
 
 def lock(url: URL) -> WriterLock:

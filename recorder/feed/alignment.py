@@ -361,8 +361,6 @@ class Resume:
         places = self._working.list.places(item.digest)
         if not places:
             self._unknown_first(item, out)
-        elif self._fits_the_end(item, places):
-            self._append(item, out)
         elif (found := self._which(places)) is None:
             # R, not aligned | … ambiguous | close, Z
             self._close("the first item stands at several places", out)
@@ -386,10 +384,13 @@ class Resume:
         elif anchor + 1 < self.n and digests[anchor + 1] == item.digest:
             self._suspect(anchor, out)
         else:
-            if not self._working.list.places(item.digest):
+            if self._working.list.places(item.digest):
+                self._round_failed(out)
+            else:
                 self._working.park(item, f"after position {anchor} came an unknown item", out)
                 self._look_for_parked = True
-            self._round_failed(out)
+                if anchor == self.n - 1:
+                    self._last_shift = anchor - self._asked  # likely, not shown
             self._close("the first item alone proves no place", out)
 
     def _suspect(self, found: int, out: list[Effect]) -> None:
@@ -403,7 +404,7 @@ class Resume:
         live = self.calibration is not None and self.calibration.live
         if live and not self._not_later(item):
             self._seam([item], out)
-        elif self._fits_the_end(item, ()):
+        elif self._fits_the_end(item):
             self._append(item, out)
         elif self._unproven:
             self._settle([item], out)
@@ -426,13 +427,11 @@ class Resume:
     def _start_is_proven(self) -> bool:
         return self.calibration is not None and self.calibration.shift is not None
 
-    def _fits_the_end(self, item: Item, places: Sequence[int]) -> bool:
-        """Whether a first item is the one behind our last, although we asked for no overlap to show it."""
+    def _fits_the_end(self, item: Item) -> bool:
+        """Whether an unknown first item is the one behind our last, although no overlap was asked to show it."""
         last, end = self._working.last_seq, self.n
-        at_the_end = self._walk is not None and self._walk.place == end if self._mode is _Mode.PIECE else False
+        at_the_end = self._mode is _Mode.PIECE and self._walk is not None and self._walk.place == end
         if not (self._expected == end or at_the_end) or self._not_later(item):
-            return False
-        if places and (item.seq is not None or places[-1] == end - 1 or not self._start_is_proven()):
             return False
         agreeing = self.calibration.agreeing(self._asked, end) if self.calibration else Calibration()
         if agreeing:
@@ -451,7 +450,7 @@ class Resume:
         found: int | None = None
         if self._expected in places:
             found = self._expected
-        elif self._fits_the_end(item, places):
+        elif not places and self._fits_the_end(item):
             self._append(item, out)
             return
         elif len(places) == 1:
