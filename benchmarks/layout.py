@@ -59,26 +59,18 @@ def size(directory: Path, rows: list[Operation], *, clustered: bool, page_size: 
         connection.execute("PRAGMA journal_mode=WAL")
         for statement in ddl(clustered):
             connection.execute(statement)
-        for chunk in itertools.batched(rows, 20) if hasattr(itertools, "batched") else _batched(rows, 20):
+        for start in range(0, len(rows), 20):
             connection.execute("BEGIN")
-            for row in chunk:
+            for row in rows[start : start + 20]:
                 if isinstance(row, AddFrame):
                     values = frame_row(row.frame)
-                    connection.execute(f"INSERT INTO frame VALUES ({','.join('?' * len(values))})", _order(values))
+                    connection.execute(f"INSERT INTO frame VALUES ({','.join('?' * len(values))})", values)
                 elif isinstance(row, AddAction):
                     values = action_row(row.action, SQLITE)
                     connection.execute(f"INSERT INTO action VALUES ({','.join('?' * len(values))})", values)
             connection.execute("COMMIT")
     connection.close()
     return path.stat().st_size
-
-
-def _order(values: tuple[object, ...]) -> tuple[object, ...]:
-    return values
-
-
-def _batched(rows: list[Operation], count: int) -> list[list[Operation]]:
-    return [rows[start : start + count] for start in range(0, len(rows), count)]
 
 
 def main() -> None:

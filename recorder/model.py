@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
@@ -27,6 +28,16 @@ DIGEST_BYTES = 16
 def digest(data: bytes) -> bytes:
     """Return the 16 bytes that stand for ``data`` in the archive (SHA-256, cut)."""
     return hashlib.sha256(data).digest()[:DIGEST_BYTES]
+
+
+def microseconds(moment: str | datetime) -> int:
+    """Return a moment as microseconds since 1970 UTC; text is RFC 3339, and without a zone it is UTC.
+
+    Raises ValueError for text that is no time. Integer arithmetic: a float would lose microseconds.
+    """
+    when = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    since = (when if when.tzinfo else when.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 @dataclass(frozen=True, slots=True)

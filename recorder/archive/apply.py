@@ -61,6 +61,7 @@ def apply(connection: Connection, dialect: Dialect, operations: Iterable[Operati
 
 
 def frame_row(frame: Frame) -> tuple[Any, ...]:
+    """Return a frame as the table's columns hold it, in their order."""
     return (
         frame.stream_id,
         frame.session_id,
@@ -76,6 +77,7 @@ def frame_row(frame: Frame) -> tuple[Any, ...]:
 
 
 def action_row(action: Action, dialect: Dialect) -> tuple[Any, ...]:
+    """Return an action as the table's columns hold it, in their order."""
     derived = [getattr(action.fields, name) for name in _FIELD_NAMES]
     derived[_SEQUENCE_INDEX] = dialect.sequence(action.fields.timeline_sequence)
     return (

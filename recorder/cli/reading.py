@@ -24,6 +24,7 @@ from recorder.cli.options import (
 )
 from recorder.cli.output import Format, write
 from recorder.errors import Doubt, UsageError
+from recorder.model import microseconds
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
 
@@ -225,12 +226,9 @@ def _check_date(date: str | None) -> None:
 def _moment(text: str) -> int:
     """Return a moment in microseconds UTC."""
     try:
-        moment = datetime.fromisoformat(text)
+        return microseconds(text)
     except ValueError:
         raise UsageError(f"{text!r} is no time; expected e.g. 2016-06-10T19:02:00Z") from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _zone(name: str) -> tzinfo:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from recorder.model import Fields, Side
+from recorder.model import Fields, Side, microseconds
 
 Converter = Callable[[Any], object]
 Rules = Mapping[str, tuple[str, Converter]]
@@ -25,8 +25,6 @@ _CLOCK = re.compile(r"(?:([0-9]{1,3}):([0-5][0-9])|([0-9]{1,4})):([0-5][0-9])")
 _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 # protocol 1.10: a float64 loses the vendor's order; columns hold 6 digits before the point and 20 behind it.
 _WHOLE_DIGITS = 6
@@ -115,7 +113,7 @@ def rfc3339_us(text: str, *, needs_zone: bool = False) -> int:
         moment = datetime.fromisoformat(text.upper())
     except ValueError:
         raise _Unreadable("no time of the calendar") from None
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+    return microseconds(moment)
 
 
 def json_text(value: object) -> str:

@@ -153,18 +153,19 @@ class Session:
 
     def _is_over(self, now_ns: int) -> bool:
         """Say whether the stream has ended: everything is proven to be there, and nothing more is expected."""
-        if not self.authorised:
+        ledger = self._ledger
+        if ledger.stream.channel != ACTIONS or ledger.resume.n == 0:
+            complete = self._told_quiet
+        else:
+            complete = ledger.resume.caught_up
+        if not (self.authorised and complete):
             return False
-        if self._ledger.stream.channel != ACTIONS or self._ledger.resume.n == 0:
-            return self._until == "caught_up" and self._told_quiet
-        if not self._ledger.resume.caught_up:
-            return False
-        if self._until == "caught_up":
-            return True
-        if not self._ledger.finished:
-            return False
-        finished_ns = self._ledger.finished_live_ns
-        return finished_ns is None or now_ns - finished_ns >= self._timing.linger * _S
+        return self._until == "caught_up" or (ledger.finished and self._has_lingered(now_ns))
+
+    def _has_lingered(self, now_ns: int) -> bool:
+        """Say whether late corrections have had their time; a match that was over before we came gets none."""
+        since_ns = self._ledger.finished_live_ns
+        return since_ns is None or now_ns - since_ns >= self._timing.linger * _S
 
     def _next(self, error: WireError | None) -> Next:
         if self._ended is not None:

@@ -1,0 +1,53 @@
+# `make demo` and `make test` set up all they need: Python 3.11 or newer, git and make are enough.
+PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: help demo test lint types campaign bench-layout image requirements clean
+
+help:  ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+demo: $(VENV)/ready  ## record two bundled matches over real websockets, cut off and resumed; needs no account
+	$(BIN)/recorder demo
+
+test: $(VENV)/ready  ## all tests, the short form of the campaigns among them
+	$(BIN)/pytest -n $(WORKERS)
+
+lint: $(VENV)/ready  ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/ready  ## mypy, strict
+	$(BIN)/mypy
+	$(BIN)/mypy -p tests
+
+campaign: $(VENV)/ready  ## the long runs: ten matches cut every k packets, a hundred kills, wide sweeps of the alignment
+	$(BIN)/pytest -n $(WORKERS) -m campaign --timeout 3600 -s
+
+bench-layout: $(VENV)/ready  ## bytes on disk per action, by table layout
+	$(BIN)/python -m benchmarks.layout
+
+image: $(VENV)/ready  ## docs/images/demo.svg: what `make demo` looks like, from a real run
+	$(BIN)/python -m docs.make_image
+
+requirements: $(VENV)/ready  ## pin the versions that development and CI use, with hashes and without addresses
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --universal --no-header \
+	    --python-version 3.11 --quiet --upgrade --output-file requirements/dev.txt
+
+clean:  ## remove what make made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# A virtual environment with exactly the pinned versions, and recorder itself, editable.
+$(VENV)/ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "recorder needs Python 3.11 or newer; name one with make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+	    { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && \
+	      apt-get install -q -y python3-venv && $(PYTHON) -m venv --clear $(VENV); } || \
+	    { echo "this Python cannot make virtual environments; install its venv module (Debian: python3-venv)" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
