@@ -172,15 +172,21 @@ class Session:
             return Done(self._ended)
         if self._realign is not None:
             return Retry(self._realign, at_once=True)
-        if isinstance(error, HandshakeRefused):
-            if error.status in (401, 403):
-                return Refused(str(error))
-            return Retry(str(error), after=retry_after(error.retry_after))
-        if not self.authorised and self._error is not None:
-            return Refused(self._error)
+        refusal = self._refusal(error)
+        if refusal is not None:
+            return Refused(refusal)
+        after = retry_after(error.retry_after) if isinstance(error, HandshakeRefused) else 0.0
+        return Retry(str(error) if error is not None else "silence", after=after)
+
+    def _refusal(self, error: WireError | None) -> str | None:
+        """Say how the vendor refused us, if it did (contract, exit code 77): in any of its dialects."""
+        if isinstance(error, HandshakeRefused) and error.status in (401, 403):
+            return str(error)
+        if self._error is not None and not self.authorised:
+            return self._error
         if isinstance(error, ConnectionOver) and self._frames == 0:
-            return Refused(f"{error} before the first message")
-        return Retry(str(error) if error is not None else "silence")
+            return f"{error} before the first message"
+        return None
 
     def _answer(self, entry: Entry, now_ns: int) -> Answer:
         self.appended += entry.appended
