@@ -1,5 +1,7 @@
 # `make demo` and `make test` set up all they need: Python 3.11 or newer, git and make are enough.
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first Python on the path that really runs and is new enough.
+PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+    $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
@@ -42,7 +44,7 @@ clean:  ## remove what make made
 
 # A virtual environment with exactly the pinned versions, and recorder itself, editable.
 $(VENV)/ready: requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	@test -n "$(PYTHON)" || \
 	    { echo "recorder needs Python 3.11 or newer; name one with make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python && $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
 	    { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && \
