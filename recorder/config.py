@@ -54,15 +54,18 @@ class TokenSource:
 
     def __init__(self, file: Path | None, environment: Mapping[str, str] = os.environ) -> None:
         credentials = environment.get("CREDENTIALS_DIRECTORY")
+        self._from_systemd = False
         if file is None and credentials and (Path(credentials) / "recorder-token").exists():
             file = Path(credentials) / "recorder-token"
+            self._from_systemd = True
         self._file = file
         self._fixed = environment.get("RECORDER_TOKEN", "").strip()
 
     def read(self) -> Token:
         """Return the token; TokenError when there is none, ConfigurationError when others can read its file."""
         if self._file is not None:
-            return Token(_read_private(self._file))
+            # systemd lets a service's user in by an ACL, whose mask shows as the group's mode (systemd#29435).
+            return Token(_read_private(self._file, others=0o037 if self._from_systemd else 0o077))
         if not self._fixed:
             raise TokenError(
                 "no token: put it into a file that only you can read and name that with --token-file "
@@ -71,13 +74,13 @@ class TokenSource:
         return Token(self._fixed)
 
 
-def _read_private(path: Path) -> str:
+def _read_private(path: Path, others: int) -> str:
     try:
         with path.open(encoding="utf-8") as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigurationError(f"token file {path} is no regular file; name one that is")
-            if status.st_mode & 0o077:
+            if status.st_mode & others:
                 raise ConfigurationError(f"token file {path} can be read by others; run: chmod 600 {path}")
             token = file.read().strip()
     except (OSError, UnicodeDecodeError) as error:

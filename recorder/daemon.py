@@ -114,8 +114,16 @@ class Daemon:
 
     def _limiter(self) -> ConnectLimiter:
         rate = self._settings.connect_rate
-        # Beyond the vendor's limit means this machine's own server: no turns to share with anybody.
-        return ConnectLimiter(rate, state_directory() if rate <= DEFAULT_RATE else None)
+        if rate > DEFAULT_RATE:  # this machine's own server (see `check`): no turns to share with anybody
+            return ConnectLimiter(rate)
+        directory = state_directory()
+        try:
+            return ConnectLimiter(rate, directory)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the state directory {directory} cannot be used ({error.strerror}); "
+                "name another in the environment variable STATE_DIRECTORY"
+            ) from None
 
     def _stored(self, writer: Writer) -> Iterator[tuple[Entry, StoredStream]]:
         engine = writer.dialect.reader(writer.url)

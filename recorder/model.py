@@ -169,7 +169,8 @@ class Gap:
     """From here to there we cannot prove that we have everything, and why.
 
     ``from_position``/``to_position`` are half-open: the first position in doubt, and the first one behind it
-    (None when nobody can tell). ``ours`` is False for the vendor's own outages.
+    (None when nobody can tell). ``from_us`` is when the last thing that is certain was received, ``to_us`` when
+    certainty began again. ``ours`` is False for the vendor's own outages.
     """
 
     stream_id: int
@@ -203,4 +204,5 @@ class StoredStream:
     open_causes: frozenset[str] = frozenset()
     calibration: str | None = None
     finished: bool = False
+    last_received_us: int | None = None
     last_session_id: int = 0

@@ -45,7 +45,9 @@ class ConnectLimiter:
             while not self._try_lock(self._file):
                 await asyncio.sleep(self._spacing_ns / 4e9)
             try:
-                await _sleep_until(self._read(self._file) + self._spacing_ns)
+                # A stamp from the future is another clock's (a container's own): one spacing is the most to wait.
+                last_ns = min(self._read(self._file), time.monotonic_ns())
+                await _sleep_until(last_ns + self._spacing_ns)
                 os.pwrite(self._file, f"{_boot()} {time.monotonic_ns():020d}\n".encode(), 0)
             finally:
                 fcntl.flock(self._file, fcntl.LOCK_UN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 import time
@@ -140,7 +141,16 @@ async def dial(url: str, headers: Mapping[str, str]) -> AsyncIterator[Connection
         yield Connection(websocket)
     finally:
         # Shielded: a stop in the middle of a close would leave the vendor with half a connection.
-        await asyncio.shield(websocket.close())
+        await asyncio.shield(_close(websocket))
+
+
+async def _close(websocket: ClientConnection) -> None:
+    """Close politely, reading on meanwhile: the peer's answer stands behind whatever it has sent us before."""
+    closing = asyncio.ensure_future(websocket.close())
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            await websocket.recv(decode=False)
+    await closing
 
 
 def _tls() -> ssl.SSLContext:

@@ -169,7 +169,7 @@ def _apply_one(connection: Connection, operation: Operation) -> None:
             connection.execute(
                 update(tables.gap)
                 .where(gap.stream_id == operation.stream_id, gap.cause.in_(operation.causes), gap.resolved_us.is_(None))
-                .values(resolved_us=operation.at_us)
+                .values(resolved_us=operation.at_us, to_us=func.coalesce(gap.to_us, operation.at_us))
             )
         case _:
             raise TypeError(f"no SQL for {type(operation).__name__}")

@@ -89,7 +89,8 @@ def _sqlite_reader(url: URL) -> Engine:
 
     def connect() -> sqlite3.Connection:
         # A WAL file needs its side files; where we may not make them and nobody writes, the file stands still.
-        still = not os.access(path.parent, os.W_OK) and not path.with_name(path.name + "-wal").exists()
+        real = path.resolve()
+        still = not os.access(real.parent, os.W_OK) and not real.with_name(real.name + "-wal").exists()
         query = "mode=ro&immutable=1" if still else "mode=ro"
         connection = sqlite3.connect(f"file:{quote(str(path))}?{query}", uri=True, timeout=60, check_same_thread=False)
         connection.execute("PRAGMA query_only=ON")
@@ -121,7 +122,7 @@ def parse_url(text: str) -> tuple[URL, Dialect]:
     """Return the URL and the dialect of its database; a :class:`ConfigurationError` says what is accepted."""
     try:
         url = make_url(text)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The text may hold a password: do not repeat it.
         raise ConfigurationError("the database URL cannot be read; expected e.g. sqlite:///recorder.db") from None
     if url.get_backend_name() != "sqlite":

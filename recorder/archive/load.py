@@ -51,6 +51,9 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
             .limit(1)
         ).scalar(),
         finished=bool(finished),
+        last_received_us=connection.execute(
+            select(func.max(action.received_us)).where(action.stream_id == stream_id, action.epoch == newest.epoch)
+        ).scalar(),
         last_session_id=connection.execute(
             select(func.coalesce(func.max(session.session_id), 0)).where(session.stream_id == stream_id)
         ).scalar_one(),

@@ -16,7 +16,9 @@ class WriterLock:
     """
 
     def __init__(self, database: Path, since: str) -> None:
-        self.path = database.with_name(database.name + ".lock")
+        # Two names of one file must not be two locks.
+        real = database.resolve()
+        self.path = real.with_name(real.name + ".lock")
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -54,14 +54,22 @@ def state(connection: Connection) -> tuple[SchemaState, str | None]:
     return (SchemaState.CURRENT if revision == known[-1] else SchemaState.OLDER), revision
 
 
-def require_readable(connection: Connection, place: str) -> None:
-    """Raise unless this version can read the database at ``place``."""
+def require_ours(connection: Connection, place: str) -> tuple[SchemaState, str | None]:
+    """Raise when the database at ``place`` is another program's or a newer version's; return its state."""
     found, revision = state(connection)
     if found is SchemaState.NEWER:
         raise NewerArchive(f"{place} is at schema {revision}, which a newer recorder wrote; install that version")
+    if found is SchemaState.FOREIGN:
+        raise ConfigurationError(f"{place} is no archive of recorder's; name another file with --database-url")
+    return found, revision
+
+
+def require_readable(connection: Connection, place: str) -> None:
+    """Raise unless this version can read the database at ``place``."""
+    found, revision = require_ours(connection, place)
     if found is SchemaState.OLDER:
         raise ConfigurationError(f"{place} is at the older schema {revision}; run `recorder db upgrade`")
-    if found is not SchemaState.CURRENT:
+    if found is SchemaState.EMPTY:
         raise ConfigurationError(f"{place} is no archive of recorder's; name another file with --database-url")
 
 

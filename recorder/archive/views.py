@@ -30,7 +30,13 @@ def current_epoch(stream: str) -> str:
 
 # The revisions of one action; one without a readable id stands for itself. SQLite carries a filter into a query with
 # several windows only when all of them have the very same PARTITION BY.
-_REVISIONS = "PARTITION BY s.fixture_id, a.stream_id, a.epoch, coalesce(a.action_id, 'position ' || a.position)"
+_REVISIONS = (
+    "PARTITION BY s.fixture_id, a.stream_id, a.epoch, a.action_id, CASE WHEN a.action_id IS NULL THEN a.position END"
+)
+
+# What comes behind a row in the vendor's list. Its first arrival ends what the row said: not that of the next row,
+# which may have come later (a new epoch puts new actions before known ones, a wall clock is set back).
+_BEHIND = "ORDER BY a.position ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING"
 
 # Deleted and cancelled actions do not stand; the vendor's ids for these are not public, so the name decides.
 _STANDS = "lower(coalesce(send_type, '')) NOT IN ('deleted', 'cancelled')"
@@ -50,7 +56,12 @@ _MATCH_ORDER = """CASE
   END"""
 
 
-def _action_columns(dialect: Dialect) -> str:
+_UNTIL = "min(a.received_us) OVER w"
+_EPOCH_UNTIL = "(SELECT min(e.current_us) FROM epoch e WHERE e.stream_id = a.stream_id AND e.epoch > a.epoch)"
+_UNTIL_IN_ANY_EPOCH = f"coalesce(min({_UNTIL}, {_EPOCH_UNTIL}), {_UNTIL}, {_EPOCH_UNTIL})"
+
+
+def _action_columns(dialect: Dialect, until: str = _UNTIL) -> str:
     """Return the columns of `actions`; expects the tables under the names ``s`` and ``a`` and a window ``w``."""
     latency = "CASE WHEN a.arrival = 'live' THEN (a.received_us - a.occurred_us) / 1000.0 END"
     columns = [
@@ -64,19 +75,19 @@ def _action_columns(dialect: Dialect) -> str:
         f"{dialect.time('a.occurred_us')} AS occurred_at",
         f"{dialect.time('a.received_us')} AS received_at",
         "a.arrival AS arrival",
-        f"{dialect.time('(lead(a.received_us) OVER w)')} AS known_until",
+        f"{dialect.time(f'({until})')} AS known_until",
         f"{latency} AS latency_ms",
         *(f"a.{column} AS {column}" for column in _DERIVED_TAIL),
     ]
     return ",\n  ".join(columns)
 
 
-def _actions(dialect: Dialect, where: str) -> str:
+def _actions(dialect: Dialect, where: str, until: str = _UNTIL) -> str:
     return f"""
-SELECT {_action_columns(dialect)}
+SELECT {_action_columns(dialect, until)}
 FROM stream s JOIN action a ON a.stream_id = s.stream_id
 WHERE {where}
-WINDOW w AS ({_REVISIONS} ORDER BY a.position)"""
+WINDOW w AS ({_REVISIONS} {_BEHIND})"""
 
 
 def actions(dialect: Dialect, where: str = "1 = 1") -> str:
@@ -85,8 +96,8 @@ def actions(dialect: Dialect, where: str = "1 = 1") -> str:
 
 
 def actions_all(dialect: Dialect) -> str:
-    """Return the SELECT of every revision of every epoch."""
-    return _actions(dialect, "1 = 1")
+    """Return the SELECT of every revision of every epoch; an epoch ends when a newer one becomes current."""
+    return _actions(dialect, "1 = 1", _UNTIL_IN_ANY_EPOCH)
 
 
 def timeline(dialect: Dialect, where: str = "1 = 1") -> str:
@@ -113,7 +124,7 @@ SELECT {_action_columns(dialect)},
   {_MATCH_ORDER} AS match_order
 FROM stream s JOIN action a ON a.stream_id = s.stream_id
 WHERE a.epoch = {current_epoch("s")} AND {where}
-WINDOW w AS ({_REVISIONS} ORDER BY a.position)
+WINDOW w AS ({_REVISIONS} {_BEHIND})
 )
 WHERE newest = 1 AND {_STANDS}"""
 
@@ -151,7 +162,7 @@ SELECT c.stream_id AS stream_id, c.feed AS feed, c.sport AS sport, c.fixture_id 
   (SELECT count(*) FROM action a WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch) AS actions,
   c.epoch AS epoch,
   (SELECT count(*) FROM gap g WHERE g.stream_id = c.stream_id AND g.resolved_us IS NULL) AS gaps,
-  (SELECT coalesce(a.fixture_seq_num, 1) = 1 FROM action a
+  (SELECT coalesce(a.fixture_seq_num, 1) <= 1 FROM action a
    WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch AND a.position = 0) AS recorded_from_start,
   {dialect.time("(SELECT min(f.received_us) FROM frame f WHERE f.stream_id = c.stream_id)")} AS first_received_at,
   {dialect.time("(SELECT max(f.received_us) FROM frame f WHERE f.stream_id = c.stream_id)")} AS last_received_at,
@@ -179,26 +190,38 @@ def states(dialect: Dialect) -> str:
     return f"""
 SELECT a.stream_id AS stream_id, s.fixture_id AS fixture_id,
   {dialect.time("a.received_us")} AS known_from,
-  {dialect.time("(lead(a.received_us) OVER w)")} AS known_until,
+  {dialect.time("(min(a.received_us) OVER w)")} AS known_until,
   a.position AS position, a.home_score AS home_score, a.away_score AS away_score,
   a.current_period AS period, a.current_clock_seconds AS clock_seconds, a.clock_state AS clock_state,
   a.possession AS possession, a.status AS status, a.collection_status AS collection_status, a.finished AS finished
 FROM stream s JOIN action a ON a.stream_id = s.stream_id
 WHERE a.epoch = {current_epoch("s")}
-WINDOW w AS (PARTITION BY s.fixture_id, a.stream_id ORDER BY a.position)"""
+WINDOW w AS (PARTITION BY s.fixture_id, a.stream_id {_BEHIND})"""
+
+
+def _vendors_time(path: str) -> str:
+    """Return SQL for a time in the vendor's JSON, written as every other time of the views; null for what is none.
+
+    Such times are sent without a zone and to the second; by comparison with the actions' they are UTC.
+    """
+    said = f"json_extract(p.value, '{path}')"
+    behind = f"substr({said}, 20)"
+    zone = f"ltrim({behind}, '.0123456789')"
+    return (
+        f"CASE WHEN {said} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][T ][0-9]*' "
+        f"THEN strftime('%Y-%m-%dT%H:%M:%S', substr({said}, 1, 19) || {zone}) || '.' || "
+        f"substr(ltrim(replace({behind}, {zone}, ''), '.') || '000000', 1, 6) || 'Z' END"
+    )
 
 
 def periods(dialect: Dialect) -> str:
-    """Return the SELECT of each period as the newest packet that lists any tells it.
-
-    The vendor's times are sent without a zone; by comparison with the actions' they are UTC.
-    """
+    """Return the SELECT of each period as the newest packet that lists any tells it."""
     del dialect
     return f"""
 SELECT c.stream_id AS stream_id, c.fixture_id AS fixture_id,
   json_extract(p.value, '$.id') AS period, json_extract(p.value, '$.label') AS label,
   json_extract(p.value, '$.type') AS type,
-  json_extract(p.value, '$.start') || 'Z' AS started_at, json_extract(p.value, '$.end') || 'Z' AS ended_at,
+  {_vendors_time("$.start")} AS started_at, {_vendors_time("$.end")} AS ended_at,
   json_extract(p.value, '$.homeTeamPeriodScore') AS home_score,
   json_extract(p.value, '$.awayTeamPeriodScore') AS away_score
 FROM (SELECT s.*, {current_epoch("s")} AS epoch FROM stream s) c,

@@ -46,8 +46,12 @@ class Writer:
         self._failed = failed
         self._lock = lock(url)
         try:
+            if self.dialect.exists(url):
+                # Before the writing engine makes its mark: what is not ours stays as it is, to the byte.
+                with DiskErrors(self.dialect, url), self.dialect.reader(url).connect() as connection:
+                    migrate.require_ours(connection, self.dialect.place(url))
             self._engine = self.dialect.writer(url)
-            with _DiskErrors(self.dialect, url), self._engine.begin() as connection:
+            with DiskErrors(self.dialect, url), self._engine.begin() as connection:
                 migrate.prepare(connection, self.dialect, self.dialect.place(url))
                 close_dangling_sessions(connection)
         except BaseException:
@@ -70,7 +74,7 @@ class Writer:
         """Queue operations that belong into one transaction. Any thread. Raises the error if there was one."""
         size = sum(len(operation.frame.payload) for operation in operations if isinstance(operation, AddFrame))
         with self._condition:
-            self._raise_error()
+            self._raise_refusal()
             self._pending.extend(operations)
             self._pending_bytes += size
             self._condition.notify()
@@ -79,7 +83,7 @@ class Writer:
         """Return a future that resolves once everything submitted so far is on the disk."""
         future: Future[None] = Future()
         with self._condition:
-            self._raise_error()
+            self._raise_refusal()
             self._pending.append(future)
             self._condition.notify()
         return future
@@ -99,6 +103,11 @@ class Writer:
         self._lock.release()
         self._raise_error()
 
+    def _raise_refusal(self) -> None:
+        self._raise_error()
+        if self._closing:
+            raise RecorderError(f"{self.dialect.place(self.url)}: the writer is closed; nothing more can be stored")
+
     def _raise_error(self) -> None:
         if self.error is not None:
             raise self.error
@@ -111,7 +120,7 @@ class Writer:
                     futures = [item for item in batch if isinstance(item, Future)]
                     operations = [item for item in batch if not isinstance(item, Future)]
                     if operations:
-                        with _DiskErrors(self.dialect, self.url), connection.begin():
+                        with DiskErrors(self.dialect, self.url), connection.begin():
                             apply(connection, self.dialect, operations)
                     for future in futures:
                         future.set_result(None)
@@ -149,7 +158,7 @@ def lock(url: URL) -> WriterLock:
         raise DiskError(f"{path} cannot be written ({error.strerror}); mend that or name another database") from None
 
 
-class _DiskErrors:
+class DiskErrors:
     """Turns what a database says about its disk into one sentence with the way out."""
 
     def __init__(self, dialect: Dialect, url: URL) -> None:

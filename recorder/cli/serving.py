@@ -72,20 +72,16 @@ class _Progress:
         self._progress.stop()
 
     def begin(self, recordings: Sequence[Recording]) -> None:
+        from recorder.feed.endpoint import path
+
         self._console.print("Serving two matches in the vendor's protocol on loopback, and recording them:")
         for recording in recordings:
-            self._console.print(f"  {recording.title:<20} wss://…{_path(recording)}")
-            task = self._progress.add_task(f"  {recording.title:<20}", total=len(recording.packets))
+            self._console.print(f"  {recording.title:<17} {path(recording.stream)}", soft_wrap=True)
+            task = self._progress.add_task(f"  {recording.title:<17}", total=len(recording.packets))
             self._tasks[recording.stream.stream_id] = task
 
     def advance(self, entry: Entry, actions: int) -> None:
         self._progress.advance(self._tasks[entry.stream.stream_id], actions)  # type: ignore[arg-type]
-
-
-def _path(recording: Recording) -> str:
-    from recorder.feed.endpoint import path
-
-    return path(recording.stream)
 
 
 def _print_match(console: Console, shown: Shown) -> None:
@@ -96,8 +92,12 @@ def _print_match(console: Console, shown: Shown) -> None:
     console.print()
     console.print(
         f"[bold]{stream.home_team} {stream.home_score} - {stream.away_score} {stream.away_team}[/bold]"
-        f"   official score {official[0]} - {official[1]}   {stream.actions} actions, "
-        f"{len(shown.timeline)} of them stand in the timeline, {stream.gaps} open gaps"
+        f"   (official score: {official[0]} - {official[1]})"
+    )
+    console.print(
+        f"{stream.actions} actions over {len(shown.sessions)} connections, {len(shown.timeline)} stand in the timeline, "
+        f"{stream.gaps} open gaps",
+        soft_wrap=True,
     )
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for column in ("#", "period", "clock", "team", "type", "player", "score"):
@@ -108,6 +108,8 @@ def _print_match(console: Console, shown: Shown) -> None:
             score = f"{row.home_score}-{row.away_score}"
             table.add_row(*("" if cell is None else printable(str(cell)) for cell in cells), score)
     console.print(table)
+    for goal in shown.taken_back:
+        console.print(f"taken back by the video check: Goal {goal.clock} {goal.player} ({goal.team})")
 
 
 def _print_summary(console: Console, result: Result) -> None:
@@ -117,11 +119,12 @@ def _print_summary(console: Console, result: Result) -> None:
     console.print()
     console.print(
         f"{result.cuts} connections cut off on purpose, {len(sessions)} made in all; "
-        f"{checked} actions came again and were compared with what was stored."
+        f"{checked} actions came again and equal what was stored.",
+        soft_wrap=True,
     )
-    verdict = "all equal, no hole, no double" if result.holds else "NOT EQUAL"
+    verdict = "all equal, no hole, no double" if result.holds else f"only {equal} equal"
     console.print(
-        f"[bold]{result.frames} frames compared byte for byte with what was sent: {equal} equal[/bold] ({verdict})."
+        f"[bold]{result.frames} frames compared byte for byte with what was sent: {verdict}.[/bold]", soft_wrap=True
     )
 
 

@@ -46,6 +46,9 @@ from recorder.operations import OpenGap as AddGap
 # contract, exit codes: the vendor's own outages and a list that is merely behind are no doubt of ours.
 _VENDORS_CAUSES = frozenset({"server_behind"})
 
+# What came before the seam and what came behind it is known; what, if anything, lay between them is not.
+_SEAMS = frozenset({"live_only"})
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -78,6 +81,7 @@ class Ledger:
         self.finished_live_ns: int | None = None
         """When (monotonic) a live packet said so; None when it was over before we came."""
         self._epoch = stored.epoch
+        self._last_received_us = stored.last_received_us
         self._frame_digests = list(stored.frame_digests)
         self._known_controls = set(stored.control_digests)
         self._session_controls: set[bytes] = set()
@@ -184,6 +188,7 @@ class Ledger:
         self._count(actions=1)
         booked.appended += 1
         self._frame_digests.append(evidence.frame.digest)
+        self._last_received_us = evidence.frame.received_us
         if evidence.fields.finished is not None:
             self._note_finished(evidence)
         stream_id = self.stream.stream_id
@@ -242,8 +247,8 @@ class Ledger:
             detail=effect.detail,
             from_position=effect.from_position,
             to_position=effect.to_position,
-            from_us=now_us,
-            to_us=None,
+            from_us=self._last_received_us or now_us,
+            to_us=now_us if effect.cause in _SEAMS else None,
         )
 
     def _is_ours(self, packet: Packet) -> bool:

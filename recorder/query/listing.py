@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from recorder.query.reading import Reader
+from recorder.query.selecting import slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +26,32 @@ class Filter:
 
 def fixtures(reader: Reader, wanted: Filter) -> list[Row[Any]]:
     """Return rows of the `matches` view, with ``first_occurred_at``, the first packet's own time, by that time."""
-    clauses, parameters = ["1 = 1"], {}
-    for clause, name, value in (
-        ("lower(sport) = lower(:sport)", "sport", wanted.sport),
-        ("instr(lower(coalesce(home_team, '') || '|' || coalesce(away_team, '')), lower(:team))", "team", wanted.team),
-        ("lower(competition) = lower(:competition)", "competition", wanted.competition),
-        ("substr(first_occurred_at, 1, 10) >= :since", "since", wanted.since),
-        ("substr(first_occurred_at, 1, 10) <= :until", "until", wanted.until),
-    ):
-        if value is not None:
-            clauses.append(clause)
-            parameters[name] = value
     first = reader.dialect.time(
         "(SELECT min(a.occurred_us) FROM stream s JOIN action a ON a.stream_id = s.stream_id "
         "WHERE s.fixture_id = m.fixture_id)"
     )
-    return reader.rows(
-        f"SELECT * FROM (SELECT m.*, {first} AS first_occurred_at FROM matches m) "
-        f"WHERE {' AND '.join(clauses)} ORDER BY first_occurred_at, fixture_id",
-        parameters,
+    rows = reader.rows(
+        f"SELECT m.*, {first} AS first_occurred_at FROM matches m ORDER BY first_occurred_at, fixture_id"
     )
+    return [row for row in rows if _meets(row, wanted)]
+
+
+def _meets(row: Row[Any], wanted: Filter) -> bool:
+    # Names are compared here: a database folds the case of ASCII letters only.
+    date = (row.first_occurred_at or "")[:10]
+    return (
+        (wanted.sport is None or row.sport.casefold() == wanted.sport.casefold())
+        and (wanted.team is None or any(_holds(team, wanted.team) for team in (row.home_team, row.away_team)))
+        and (wanted.competition is None or (row.competition or "").casefold() == wanted.competition.casefold())
+        and (wanted.since is None or date >= wanted.since)
+        and (wanted.until is None or (date != "" and date <= wanted.until))
+    )
+
+
+def _holds(name: str | None, part: str) -> bool:
+    """Whether a team's name holds ``part``, as written or as typed without accents."""
+    typed = slug(part)
+    return part.casefold() in (name or "").casefold() or (typed != "" and typed in slug(name or ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, text
 
 from recorder.archive import migrate
 from recorder.archive.dialect import Dialect, parse_url
+from recorder.archive.writer import DiskErrors
 from recorder.errors import UsageError
 
 
@@ -39,7 +40,7 @@ def reading(database_url: str) -> Iterator[Reader]:
         raise UsageError(f"there is no archive at {place}; record one, or name another with --database-url")
     engine = dialect.reader(url)
     try:
-        with engine.connect() as connection:
+        with DiskErrors(dialect, url), engine.connect() as connection:
             migrate.require_readable(connection, place)
             yield Reader(connection, dialect)
     finally:

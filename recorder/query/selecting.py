@@ -13,10 +13,13 @@ from recorder.query.reading import Reader
 
 _MIN_PREFIX = 4
 
+# Letters that Unicode does not take apart into a plain one and its mark.
+_PLAIN = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ı": "i"})
+
 
 def slug(name: str) -> str:
     """Return a team's name as people type it: ``"Leganés"`` is ``leganes``, ``"Hannover 96"`` is ``hannover-96``."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", name.lower().translate(_PLAIN)).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
 
 
@@ -32,7 +35,9 @@ def select_stream(reader: Reader, fixture: str, feed: str | None = None) -> tupl
     if "/" in wanted:
         path_feed, _, wanted = _split_path(wanted)
         feed = feed or path_feed
-    found = [row for row in streams if row.fixture_id.startswith(wanted)] if len(wanted) >= _MIN_PREFIX else []
+    found = [row for row in streams if row.fixture_id == wanted]
+    if not found and len(wanted) >= _MIN_PREFIX:
+        found = [row for row in streams if row.fixture_id.startswith(wanted)]
     found = found or _by_teams(reader, streams, wanted)
     if not found:
         raise UsageError(f"no recorded fixture is named {fixture!r}; `recorder fixtures` lists what there is")

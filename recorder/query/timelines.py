@@ -33,9 +33,8 @@ def timeline(reader: Reader, question: Question) -> list[Row[Any]]:
     where, parameters = _known(question)
     select = views.actions if question.revisions else views.timeline
     order = "position" if question.revisions else "ordinal"
-    shown, more = _shown(question)
-    statement = f"SELECT * FROM ({select(reader.dialect, where)}) WHERE {shown} ORDER BY {order}"
-    return reader.rows(statement, parameters | more)
+    rows = reader.rows(f"SELECT * FROM ({select(reader.dialect, where)}) ORDER BY {order}", parameters)
+    return [row for row in rows if _shown(row, question)]
 
 
 def _known(question: Question) -> tuple[str, dict[str, Any]]:
@@ -50,17 +49,12 @@ def _known(question: Question) -> tuple[str, dict[str, Any]]:
     return " AND ".join(clauses), parameters
 
 
-def _shown(question: Question) -> tuple[str, dict[str, Any]]:
-    clauses: list[str] = ["1 = 1"]
-    parameters: dict[str, Any] = {}
-    if question.types:
-        names = [f":type_{index}" for index in range(len(question.types))]
-        clauses.append(f"lower(type) IN ({', '.join(names)})")
-        parameters |= {f"type_{index}": name.lower() for index, name in enumerate(question.types)}
-    if question.team is not None:
-        clauses.append("(side = :team OR lower(team) = :team)")
-        parameters["team"] = question.team.lower()
-    if question.period is not None:
-        clauses.append("period = :period")
-        parameters["period"] = question.period
-    return " AND ".join(clauses), parameters
+def _shown(row: Row[Any], question: Question) -> bool:
+    # Here and not in SQL: a database folds the case of ASCII letters only.
+    types = {name.casefold() for name in question.types}
+    team = question.team.casefold() if question.team is not None else None
+    return (
+        (not types or (row.type or "").casefold() in types)
+        and (team is None or team in (row.side, (row.team or "").casefold()))
+        and (question.period is None or row.period == question.period)
+    )

@@ -29,11 +29,16 @@ _CUT_AT = (0.3, 0.55, 0.8)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What became of one match. ``timeline``: its rows; ``equal``: frames that equal the vendor's, byte for byte."""
+    """What became of one match.
+
+    ``timeline``: its rows; ``taken_back``: goals that stood for a while; ``equal``: how many frames equal the
+    vendor's, byte for byte.
+    """
 
     recording: Recording
     stream: Row[Any]
     timeline: list[Row[Any]]
+    taken_back: list[Row[Any]]
     equal: int
     sessions: list[Row[Any]]
 
@@ -78,6 +83,11 @@ def run(
                     recording=recording,
                     stream=reader.rows("SELECT * FROM streams WHERE stream_id = :id", key)[0],
                     timeline=timeline(reader, Question(recording.stream.stream_id)),
+                    taken_back=reader.rows(
+                        "SELECT clock, player, team FROM actions "
+                        "WHERE stream_id = :id AND type = 'Goal' AND send_type = 'Deleted' ORDER BY position",
+                        key,
+                    ),
                     equal=sum(ours == theirs for ours, theirs in zip(stored, recording.packets, strict=False)),
                     sessions=reader.rows("SELECT * FROM sessions WHERE stream_id = :id ORDER BY session_id", key),
                 )

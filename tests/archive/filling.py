@@ -1,0 +1,183 @@
+"""Archives without sockets: real matches through Ledger and Writer, and histories made by hand."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from recorder.archive.writer import Writer
+from recorder.feed.ledger import Ledger, frame_of
+from recorder.feed.messages import read
+from recorder.ids import TimeOrderedIds
+from recorder.model import Action, Arrival, Fields, Frame, Gap, Kind, StoredStream, Stream, digest
+from recorder.operations import (
+    AddAction,
+    AddFrame,
+    CloseSession,
+    Counts,
+    OpenGap,
+    OpenSession,
+    OpenStream,
+    Operation,
+    UpdateSession,
+)
+from tests.vendor import Match
+
+START_US = 1_700_000_000_000_000
+"""When the recordings of the tests begin: 2023-11-14T22:13:20Z."""
+
+_fixtures = itertools.count(1)
+
+
+@dataclass
+class Filled:
+    """An archive's file, read as a user's own SQL reads it."""
+
+    path: Path
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.path}"
+
+    def write(self, *operations: Operation) -> None:
+        """Open the archive, store, close it."""
+        with Writer(self.url) as writer:
+            writer.submit(operations)
+
+    def select(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.path)) as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def value(self, statement: str, *parameters: object) -> Any:
+        ((value,),) = self.select(statement, *parameters)
+        return value
+
+
+def open_stream(stream: Stream, **said: Any) -> OpenStream:
+    """Make the operation that begins a stream, saying nothing that is not in ``said``."""
+    nothing: dict[str, Any] = dict.fromkeys(("label", "competition", "starts_us", "origin_host"))
+    return OpenStream(**{"stream": stream, "speed": "normal", "at_us": START_US, **nothing, **said})
+
+
+def open_session(stream: Stream, session_id: int = 1, opened_us: int = START_US) -> OpenSession:
+    return OpenSession(
+        stream_id=stream.stream_id,
+        session_id=session_id,
+        opened_us=opened_us,
+        opened_ns=0,
+        url="wss://vendor.example/actions?startPosition=0",
+        start_position=0,
+        overlap=3,
+        asked_because="nothing is stored",
+        recorder="r1",
+        host="h1",
+        version="0.1.0",
+    )
+
+
+def close_session(stream: Stream, session_id: int = 1, closed_us: int = START_US, **said: Any) -> CloseSession:
+    usual = {"counts": Counts(), "close_code": 1000, "close_reason": "", "outcome": "closed"}
+    return CloseSession(**{"stream_id": stream.stream_id, "session_id": session_id, "closed_us": closed_us, **usual,
+                           **said})  # fmt: skip
+
+
+def stream_of(match: Match) -> Stream:
+    return Stream("media" if match.feed == "media" else "betting", match.sport, match.fixture_id)
+
+
+def recorded(match: Match, *, first: int | None = None, end: bool = True, **said: Any) -> list[Operation]:
+    """Return all that one uninterrupted connection stores of a match, or of its ``first`` packets."""
+    stream, ids = stream_of(match), TimeOrderedIds()
+    ledger = Ledger(stream, StoredStream(), ids, overlap=3)
+    ledger.resume.ask()
+    session_id = ids.next(START_US)
+    found: list[Operation] = [open_stream(stream, **said), open_session(stream, session_id)]
+    now_us = START_US
+    for number, (packet, offset) in enumerate(zip(match.packets[:first], match.offsets_ms, strict=False)):
+        now_us = START_US + offset * 1000
+        frame = frame_of(
+            stream, session_id, number, packet, opcode="text", received_us=now_us, monotonic_ns=offset * 1_000_000
+        )
+        found.extend(ledger.actions(frame, read(packet), START_US).operations)
+    if end:
+        found.append(close_session(stream, session_id, now_us, counts=ledger.counts))
+    else:
+        found.append(UpdateSession(stream.stream_id, session_id, ledger.counts))
+    return found
+
+
+def fill(path: Path, *matches: Match) -> Filled:
+    """Make an archive that holds these matches."""
+    with Writer(f"sqlite:///{path}") as writer:
+        for match in matches:
+            writer.submit(recorded(match))
+    return Filled(path)
+
+
+@dataclass
+class History:
+    """A stream made by hand: ``add`` appends the next action; ``operations`` is what a recorder would have stored."""
+
+    stream: Stream = field(default_factory=lambda: Stream("betting", "soccer", f"made-by-hand-{next(_fixtures)}"))
+    session_id: int = 1
+    epoch: int = 0
+    operations: list[Operation] = field(default_factory=list)
+    actions: list[Action] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.operations += [open_stream(self.stream), open_session(self.stream, self.session_id)]
+
+    def add(self, received_us: int | None = None, *, arrival: Arrival = "live", **fields: Any) -> Action:
+        """Append an action and the frame that bears it; a second after the one before unless told otherwise."""
+        position = len(self.actions)
+        at_us = START_US + position * 1_000_000 if received_us is None else received_us
+        said = self.frame(Kind.ACTION, b"%d %r" % (position, sorted(fields)), at_us)
+        self.actions.append(action_in(said, self.epoch, position, arrival=arrival, **fields))
+        self.operations.append(AddAction(self.actions[-1]))
+        return self.actions[-1]
+
+    def frame(self, kind: Kind, payload: bytes, received_us: int = START_US) -> Frame:
+        """Append a frame; its number is the next one."""
+        number = sum(isinstance(operation, AddFrame) for operation in self.operations)
+        made = replace(
+            frame_of(self.stream, self.session_id, number, payload, opcode="text", received_us=received_us,
+                     monotonic_ns=number),
+            kind=kind,
+        )  # fmt: skip
+        self.operations.append(AddFrame(made))
+        return made
+
+    def gap(self, cause: str, *, ours: bool = True, gap_id: int = 1) -> None:
+        """Append a doubt about positions 3 and 4."""
+        self.operations.append(OpenGap(Gap(self.stream.stream_id, gap_id, self.epoch, cause, ours, "why", 3, 5,
+                                           START_US, None)))  # fmt: skip
+
+    def taken(self) -> Sequence[Operation]:
+        """Return what was added since this was last called."""
+        taken, self.operations = self.operations, []
+        return taken
+
+
+def action_in(frame: Frame, epoch: int, position: int, *, arrival: Arrival = "live", **fields: Any) -> Action:
+    return Action(
+        stream_id=frame.stream_id,
+        epoch=epoch,
+        position=position,
+        session_id=frame.session_id,
+        frame_number=frame.frame_number,
+        part=0,
+        received_us=frame.received_us,
+        arrival=arrival,
+        content_digest=digest(frame.payload),
+        frame_digest=frame.digest,
+        fields=Fields(**fields),
+    )
+
+
+def payloads(operations: Iterable[Operation]) -> Iterator[bytes]:
+    return (operation.frame.payload for operation in operations if isinstance(operation, AddFrame))
