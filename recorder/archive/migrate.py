@@ -78,10 +78,12 @@ def upgrade(connection: Connection, dialect: Dialect, revision: str = "head") ->
     from alembic import command
 
     config = _alembic_config(connection)
-    drop_views(connection)
+    others = drop_views(connection)
     command.upgrade(config, revision)
     if state(connection)[0] is SchemaState.CURRENT:
         create_views(connection, dialect)
+        for statement in others:
+            connection.exec_driver_sql(statement)
 
 
 def downgrade(connection: Connection, revision: str) -> None:
@@ -98,10 +100,15 @@ def create_views(connection: Connection, dialect: Dialect) -> None:
         connection.exec_driver_sql(f"CREATE VIEW {name} AS {select(dialect)}")
 
 
-def drop_views(connection: Connection) -> None:
-    """Drop every view that is there, ours or left by an older version."""
-    for name in inspect(connection).get_view_names():
+def drop_views(connection: Connection) -> list[str]:
+    """Drop every view, since SQLite alters no table under one; return the statements that make the users' own again."""
+    inspector = inspect(connection)
+    others = []
+    for name in inspector.get_view_names():
+        if name not in VIEWS:
+            others.append(inspector.get_view_definition(name))
         connection.exec_driver_sql(f'DROP VIEW "{name}"')
+    return others
 
 
 def prepare(connection: Connection, dialect: Dialect, place: str) -> None:

@@ -95,8 +95,8 @@ def _print_match(console: Console, shown: Shown) -> None:
         f"   (official score: {official[0]} - {official[1]})"
     )
     console.print(
-        f"{stream.actions} actions over {len(shown.sessions)} connections, {len(shown.timeline)} stand in the timeline, "
-        f"{stream.gaps} open gaps",
+        f"{stream.actions} actions over {len(shown.sessions)} connections, "
+        f"{len(shown.timeline)} stand in the timeline, {stream.gaps} open gaps",
         soft_wrap=True,
     )
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
@@ -123,9 +123,8 @@ def _print_summary(console: Console, result: Result) -> None:
         soft_wrap=True,
     )
     verdict = "all equal, no hole, no double" if result.holds else f"only {equal} equal"
-    console.print(
-        f"[bold]{result.frames} frames compared byte for byte with what was sent: {verdict}.[/bold]", soft_wrap=True
-    )
+    compared = f"{result.frames} frames compared byte for byte with what was sent: {verdict}."
+    console.print(compared, style="bold", soft_wrap=True)
 
 
 @command
