@@ -110,7 +110,7 @@ def test_start_ignored(recording: Recording, server: VendorServer, cut: Drop) ->
 
 
 @pytest.mark.parametrize("start", [0, -1, 1, "ignore"])
-def test_cut_at_random_places(recording: Recording, server: VendorServer, start: Start, request: Any) -> None:
+def test_cut_at_random_places(recording: Recording, server: VendorServer, start: Start) -> None:
     """Cuts at random places of a whole match (the seed is printed) leave no trace."""
     seed = Random().randrange(2**32)
     print("seed", seed)
@@ -266,8 +266,7 @@ def test_invalid_utf8_in_a_text_message(recording: Recording, server: VendorServ
     match = load(SNOOKER)
     packets = short(match)
     server.serve(match, Script(packets, mangle=lambda i, packet: b'{"x": "\xff"}' if i == 30 else packet))
-    with pytest.raises(StoppedEarly) if False else no_error():
-        recording.run(match)
+    recording.run(match)
     assert recording.packets(match) == packets[:30] + packets[31:]
     assert recording.select("SELECT payload, opcode FROM raw_frames WHERE kind = 'unknown'") == [
         (b'{"x": "\xff"}', "text")
@@ -275,6 +274,263 @@ def test_invalid_utf8_in_a_text_message(recording: Recording, server: VendorServ
     assert len(server.attempts) == 1
 
 
-class no_error:  # noqa: N801
-    def __enter__(self) -> None: ...
-    def __exit__(self, *_: object) -> None: ...
+
+TORN = b'{"traceId": "1", "fixtureAction": {"actionId": "a", '
+
+
+def test_packet_that_cannot_be_read(recording: Recording, server: VendorServer) -> None:
+    """A torn packet is quarantined with its bytes and a reason; what follows is recorded; exit code 4."""
+    match = load(SNOOKER)
+    packets = short(match)
+    server.serve(match, Script(packets, mangle=lambda i, packet: TORN if i == 30 else packet, cut_every=20))
+    with pytest.raises(Doubt, match="quarantined") as doubt:
+        recording.run(match)
+    assert doubt.value.exit_code == 4
+    assert recording.packets(match) == packets[:30] + packets[31:]
+    assert list(recording.positions(match)) == list(range(len(packets) - 1))
+    [(payload, reason)] = recording.select("SELECT payload, reason FROM raw_frames WHERE kind = 'quarantined'")
+    assert (payload, bool(reason)) == (TORN, True)
+
+
+@pytest.mark.parametrize("broken", [b"null", b"[]", b'"text"', b'{"actionId": 7, "period": "x", "timestamp": 12}'])
+def test_odd_action(recording: Recording, server: VendorServer, broken: bytes) -> None:
+    """A packet whose fixtureAction is of no known form takes its position, with NULL fields and a parse_error."""
+    match = load(SNOOKER)
+    packets = short(match)
+    packets[30] = b'{"fixtureAction": %s}' % broken
+    server.serve(match, Script(packets, cut_every=20))
+    recording.run(match)
+    assert recording.packets(match) == packets
+    assert list(recording.positions(match)) == list(range(len(packets)))
+    assert recording.one("SELECT parse_error IS NOT NULL FROM actions WHERE position = 30")
+
+
+def test_other_fixtures_packet(recording: Recording, server: VendorServer) -> None:
+    """Another fixture's packet is quarantined, takes no position and is told by exit code 4."""
+    match, other = load(SNOOKER), load("snooker-2")
+    server.serve(match, Script(short(match), inject={30: [other.packets[0].decode()]}, cut_every=20))
+    with pytest.raises(Doubt, match="quarantined"):
+        recording.run(match)
+    recording.assert_complete(match)
+    [(payload, reason)] = recording.select("SELECT payload, reason FROM raw_frames WHERE kind = 'quarantined'")
+    assert payload == other.packets[0]
+    assert other.fixture_id in reason
+
+
+# Time goes by
+
+
+def test_match_that_grows(recording: Recording, server: VendorServer) -> None:
+    """A match that grows while it is recorded, cut off now and then, ends complete."""
+    match = load(SOCCER)
+    server.serve(match, Script(available=0, start=-1))
+    with recording.running(match) as running:
+        for count in (1, 2, 3, 50, 5, 200):
+            server.wait_for(lambda: server.open_count() == 1 and server.attempts[-1].authorised)
+            server.release(match, count)
+            have = len(server.released(match))
+            server.wait_for(lambda have=have: reached(server, have))  # type: ignore[misc]
+            server.drop_all("abort")
+            server.wait_for(lambda: server.open_count() == 0)
+        server.release(match)
+        running.wait()
+    assert running.error is None
+    recording.assert_complete(match)
+    assert recording.causes() == []
+
+
+def reached(server: VendorServer, index: int) -> bool:
+    last = server.attempts[-1]
+    return last.open and last.first_index + last.packets_sent >= index
+
+
+def live(packets: list[bytes]) -> list[bytes]:
+    """The packets as if they happened an hour from now: no connection is younger than they."""
+    when = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    changed = []
+    for packet in packets:
+        said = json.loads(packet)["fixtureAction"]["timestamp"]
+        changed.append(packet.replace(f'"timestamp":"{said}"'.encode(), f'"timestamp":"{when}"'.encode()))
+    return changed
+
+
+def test_linger(recording: Recording, server: VendorServer) -> None:
+    """Who sees the end live stays on for late corrections, and gets them."""
+    match = load(SNOOKER)
+    packets = live(short(match))
+    correction = packets[40].replace(b'"fixtureSeqNum":41', b'"fixtureSeqNum":999').replace(b"Confirmed", b"Updated")
+    server.serve(match, Script(packets, available=10))
+    with recording.running(match, timing=linger_of(2.0)) as running:
+        server.wait_for(lambda: reached(server, 10))
+        server.release(match)
+        server.wait_for(lambda: reached(server, len(packets)))
+        server.append(match, [correction])
+        running.wait()
+    assert running.error is None
+    assert len(server.attempts) == 1
+    assert recording.packets(match) == [*packets, correction]
+    assert recording.one("SELECT count(*) FROM actions WHERE arrival = 'live'") == len(packets) + 1
+
+
+def test_linger_over_a_cut(recording: Recording, server: VendorServer) -> None:
+    """A connection that is lost while we linger is made again; what comes then is stored."""
+    match = load(SNOOKER)
+    packets = live(short(match))
+    correction = packets[40].replace(b'"fixtureSeqNum":41', b'"fixtureSeqNum":999').replace(b"Confirmed", b"Updated")
+    server.serve(match, Script(packets))
+    with recording.running(match, timing=linger_of(3.0)) as running:
+        server.wait_for(lambda: reached(server, len(packets)))
+        server.drop_all("close")
+        server.append(match, [correction])
+        running.wait()
+    assert running.error is None
+    assert recording.packets(match) == [*packets, correction]
+
+
+def test_no_linger_when_we_came_late(recording: Recording, server: VendorServer) -> None:
+    """A match that was over before we came is left as soon as all of it is there."""
+    match = load(SNOOKER)
+    server.serve(match)
+    recording.run(match, timing=linger_of(900.0), for_s=30.0)
+    recording.assert_complete(match)
+
+
+def linger_of(seconds: float) -> Any:
+    from dataclasses import replace
+
+    return replace(QUICK, linger=seconds)
+
+
+def test_finished_match_again(recording: Recording, server: VendorServer) -> None:
+    """Recording a finished match again adds nothing and is no mistake."""
+    match = load(SNOOKER)
+    server.serve(match)
+    recording.run(match)
+    before = stored(recording)
+    recording.run(match)
+    assert stored(recording) == before
+    recording.assert_complete(match)
+    assert server.attempts[1].start_position == len(match.packets) - 3
+    assert recording.select("SELECT actions, overlap_checked FROM sessions ORDER BY session_id DESC LIMIT 2")[1][0] > 0
+
+
+def stored(recording: Recording) -> list[tuple[Any, ...]]:
+    """Every action row, and every frame that is no auth reply."""
+    frames = "SELECT session_id, frame_number, payload FROM raw_frames WHERE kind <> 'auth' ORDER BY 1, 2"
+    return recording.select("SELECT * FROM actions_all ORDER BY position") + recording.select(frames)
+
+
+def test_stopped_and_started_again(recording: Recording, server: VendorServer) -> None:
+    """Stopped in the middle, a recorder says so; the next one goes on where it was."""
+    match = load(SOCCER)
+    server.serve(match, Script(available=200))
+    with recording.running(match) as running:
+        server.wait_for(lambda: reached(server, 200))
+    assert isinstance(running.error, StoppedEarly)
+    assert running.error.exit_code == 3
+    begun = len(recording.packets(match))
+    server.release(match)
+    recording.run(match)
+    recording.assert_complete(match)
+    asked = [attempt.start_position for attempt in server.attempts[1:]]
+    assert begun <= 3 or begun - 3 in asked
+
+
+def test_two_matches_of_both_feeds(recording: Recording, server: VendorServer) -> None:
+    """Both feeds of a match and another match at once keep to themselves."""
+    matches = [load(SOCCER), load(SOCCER, "betting"), load(SNOOKER)]
+    for match, k in zip(matches, (50, 70, 90), strict=True):
+        server.serve(match, Script(cut_every=k, cut="abort"))
+    recording.run(*matches)
+    for match in matches:
+        recording.assert_complete(match)
+    assert recording.one("SELECT count(*) FROM streams") == 3
+    assert recording.select("SELECT fixture_id, feeds FROM matches ORDER BY feeds") == [
+        (matches[2].fixture_id, "betting"),
+        (matches[0].fixture_id, "betting,media"),
+    ]
+
+
+def test_one_bad_stream_does_not_stop_the_others(recording: Recording, server: VendorServer) -> None:
+    """A stream that the vendor does not know leaves the other one complete."""
+    match, unknown = load(SNOOKER), load("snooker-2")
+    server.serve(match, Script(cut_every=100))
+    with pytest.raises(StoppedEarly, match="1 of 2"):
+        recording.run(match, unknown, for_s=6.0)
+    recording.assert_complete(match)
+
+
+def test_other_channel(recording: Recording, server: VendorServer) -> None:
+    """Another channel is kept raw: frames, no actions."""
+    match = load(SNOOKER)
+    path = match.path.replace("/actions", "/statistics")
+    server.serve(path, Script([b'{"fixtureAction": {"a": 1}}', b'{"b": 2}']))
+    recording.run(f"{match.line} channel=statistics", once=True)
+    assert recording.select("SELECT payload FROM raw_frames WHERE payload NOT LIKE '%dataType%' ORDER BY 1") == [
+        (b'{"b": 2}',),
+        (b'{"fixtureAction": {"a": 1}}',),
+    ]
+    assert recording.one("SELECT count(*) FROM actions_all") == 0
+
+
+# One pass
+
+
+def test_once(recording: Recording, server: VendorServer) -> None:
+    """One pass takes what is there of a match that goes on, and leaves."""
+    match = load(SOCCER)
+    server.serve(match, Script(available=123))
+    recording.run(match, until_finished=False, once=True)
+    assert recording.packets(match) == match.packets[:123]
+    assert recording.one("SELECT state FROM streams") == "interrupted"
+
+
+def test_once_with_cuts(recording: Recording, server: VendorServer) -> None:
+    """One pass that is cut off goes on until it has all that is there."""
+    match = load(SOCCER)
+    server.serve(match, Script(available=123, cut_every=20))
+    recording.run(match, until_finished=False, once=True)
+    assert recording.packets(match) == match.packets[:123]
+
+
+def test_corrections_behind_the_end(recording: Recording, server: VendorServer) -> None:
+    """A cut between the packet that says the match is over and a correction behind it loses no correction."""
+    match = load(SNOOKER)
+    packets = short(match)
+    last = packets[-1].replace(b'"fixtureSeqNum":472', b'"fixtureSeqNum":473')
+    server.serve(match, Script([*packets, last], cut_at=[len(packets) - 1]))
+    recording.run(match)
+    assert recording.packets(match) == [*packets, last]
+
+
+def test_session_rows(recording: Recording, server: VendorServer) -> None:
+    """Every connection is a row that says what it asked for, how it ended, and what it brought."""
+    match = load(SNOOKER)
+    server.serve(match, Script(short(match), cut_every=30, cut=1011))
+    recording.run(match)
+    rows = recording.select(
+        "SELECT url, start_position, close_code, closed_at IS NOT NULL, actions FROM sessions ORDER BY session_id"
+    )
+    assert [row[1] for row in rows] == [attempt.start_position for attempt in server.attempts]
+    assert all(url.startswith(server.endpoint + match.path) and closed for url, _, _, closed, _ in rows)
+    assert [row[2] for row in rows[:-1]] == [1011] * (len(rows) - 1)
+    assert sum(row[4] for row in rows) == 60
+
+
+def test_path_and_headers(recording: Recording, server: VendorServer, tmp_path: Path) -> None:
+    """The handshake carries the Accept header and no token; startPosition is left out when it is 0."""
+    match = load(SNOOKER)
+    server.serve(match, Script(short(match)))
+    recording.run(f"{match.line} speed=fast")
+    [first] = server.attempts
+    assert (first.path, first.query) == (match.path, "speed=fast")
+    assert "Authorization" not in first.headers
+    assert first.token is not None
+    assert first.token not in str(first.headers)
+    del tmp_path
+
+
+def test_content_is_what_is_compared() -> None:
+    """The helper that compares content sees a difference where there is one."""
+    assert content({"fixtureAction": {"a": 1, "b": 2}}) == content({"fixtureAction": {"b": 2, "a": 1}})
+    assert content({"fixtureAction": {"a": "1.0"}}) != content({"fixtureAction": {"a": "1.00"}})

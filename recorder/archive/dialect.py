@@ -132,4 +132,6 @@ def parse_url(text: str) -> tuple[URL, Dialect]:
         )
     if not url.database or url.database == ":memory:":
         raise ConfigurationError("an archive in memory would be lost; name a file, e.g. sqlite:///recorder.db")
+    if url.query:
+        raise ConfigurationError("a SQLite URL takes no options (?…) here; name a file, e.g. sqlite:///recorder.db")
     return url, SQLITE

@@ -6,6 +6,7 @@ which are only counted, what is a gap, when an epoch begins. Pure: every time co
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -75,7 +76,8 @@ class Ledger:
     def __init__(self, stream: Stream, stored: StoredStream, ids: TimeOrderedIds, overlap: int) -> None:
         self.stream = stream
         self.ids = ids
-        self.counts = Counts()
+        self._counts: Counter[str] = Counter()
+        self._last_heartbeat_us: int | None = None
         self.finished = stored.finished
         """Whether the newest action that speaks of it says that the match is over."""
         self.finished_live_ns: int | None = None
@@ -95,20 +97,30 @@ class Ledger:
             current_length=stored.current_length,
         )
 
+    @property
+    def counts(self) -> Counts:
+        """What the open session has counted so far."""
+        calibration = self.resume.calibration
+        return Counts(
+            **self._counts,
+            last_heartbeat_us=self._last_heartbeat_us,
+            calibration=calibration.to_text() if calibration else None,
+        )
+
     def open_session(self) -> None:
         """Begin the counts of a new connection; what the last one repeated is known now."""
-        calibration = self.resume.calibration
-        self.counts = Counts(calibration=calibration.to_text() if calibration else None)
+        self._counts.clear()
+        self._last_heartbeat_us = None
         self._known_controls |= self._session_controls
         self._session_controls = set()
         self._shapes = set()
 
     def control(self, frame: Frame, message: Message) -> Entry:
         """Book a message without actions."""
-        self._count(frames=1)
+        self._counts["frames"] += 1
         if frame.kind is Kind.HEARTBEAT:
-            self._count(heartbeats=1)
-            self.counts = replace(self.counts, last_heartbeat_us=frame.received_us)
+            self._counts["heartbeats"] += 1
+            self._last_heartbeat_us = frame.received_us
             if message.shape in self._shapes:
                 return Entry()
             self._shapes.add(message.shape)
@@ -123,7 +135,7 @@ class Ledger:
 
     def actions(self, frame: Frame, message: Message, opened_us: int) -> Entry:
         """Book a message that bears actions; ``opened_us`` is when its session was opened."""
-        self._count(frames=1)
+        self._counts["frames"] += 1
         foreign = [packet for packet in message.packets if not self._is_ours(packet)]
         if foreign:
             told = actions.fixture_id(foreign[0].envelope) or "nothing readable"
@@ -158,10 +170,10 @@ class Ledger:
             case Append():
                 self._append(booked, effect)
             case Match(position=position):
-                self._count(overlap_checked=1)
+                self._counts["overlap_checked"] += 1
                 self._compare(booked, position)
             case Resent(position=position):
-                self._count(resent=1)
+                self._counts["resent"] += 1
                 if position is not None:
                     self._compare(booked, position)
             case Park(why=why):
@@ -176,8 +188,8 @@ class Ledger:
                 booked.add(AddGap(self._gap(effect, booked.now_us)))
             case Heal(causes=causes):
                 booked.add(ResolveGaps(self.stream.stream_id, tuple(sorted(causes)), booked.now_us))
-            case Proven(calibration=calibration):
-                self.counts = replace(self.counts, calibration=calibration.to_text())
+            case Proven():
+                pass  # `counts` asks the alignment for its calibration
             case Reconnect(why=why):
                 booked.reconnect = why
 
@@ -185,7 +197,7 @@ class Ledger:
         item = effect.parked or effect.item
         evidence = item.ref
         assert isinstance(evidence, Evidence)
-        self._count(actions=1)
+        self._counts["actions"] += 1
         booked.appended += 1
         self._frame_digests.append(evidence.frame.digest)
         self._last_received_us = evidence.frame.received_us
@@ -233,7 +245,7 @@ class Ledger:
         if frame is None or frame.digest == self._frame_digests[position] or booked.differs:
             return
         booked.differs = True
-        self._count(envelope_differences=1)
+        self._counts["envelope_differences"] += 1
         if booked.kind is None:
             booked.kind, booked.reason = Kind.ACTION, f"the content of position {position} in other bytes"
 
@@ -254,9 +266,6 @@ class Ledger:
     def _is_ours(self, packet: Packet) -> bool:
         said = actions.fixture_id(packet.envelope)
         return said is None or said == self.stream.fixture_id
-
-    def _count(self, **more: int) -> None:
-        self.counts = replace(self.counts, **{name: getattr(self.counts, name) + plus for name, plus in more.items()})
 
 
 class _Booking:
