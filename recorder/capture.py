@@ -129,6 +129,7 @@ class Capture:
         url = endpoint.url(
             self._vendor.endpoint, self.entry.stream, start_position=ask.start_position, speed=self.entry.speed
         )
+        _log.info("%s: dialling from %s (%s)", self.entry.stream, ask.start_position or 0, ask.why or "a full read")
         self._ledger.open_session()
         self._writer.submit([self._opened(session_id, opened_us, opened_ns, url, ask)])
         session = Session(
