@@ -21,7 +21,7 @@ from recorder.archive.writer import Writer
 from recorder.config import TokenSource
 from recorder.errors import ConnectionOver, NotConnected, RecorderError, WireError
 from recorder.feed import endpoint
-from recorder.feed.alignment import Ask
+from recorder.feed.alignment import Ask, Calibration
 from recorder.feed.ledger import Ledger
 from recorder.feed.session import Answer, Done, Next, Refused, Retry, Session, Timing, Until
 from recorder.fixtures import Entry
@@ -139,6 +139,7 @@ class Capture:
             opened_ns=opened_ns,
             until=self._until,
             timing=self._timing,
+            asked_past_all=_asks_past_all(ask, self._ledger.resume.calibration),
         )
         conversation = _Conversation(session, self._writer, self._told)
         try:
@@ -239,6 +240,11 @@ class _Conversation:
             self._writer.submit(answer.operations)
         self.why = self.why or answer.close
         return self.why is not None
+
+
+def _asks_past_all(ask: Ask, calibration: Calibration | None) -> bool:
+    """Say whether whatever comes should be new: as it was asked for, or because this vendor sends nothing else."""
+    return not ask.from_zero and (not ask.overlap or (calibration is not None and calibration.live))
 
 
 def _now_us() -> int:

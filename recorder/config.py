@@ -76,7 +76,8 @@ class TokenSource:
 
 def _read_private(path: Path, others: int) -> str:
     try:
-        with path.open(encoding="utf-8") as file:
+        # A named pipe that nobody writes to would keep us here for ever.
+        with open(path, encoding="utf-8", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigurationError(f"token file {path} is no regular file; name one that is")

@@ -202,7 +202,7 @@ class Daemon:
         try:
             for number in handled:
                 loop.add_signal_handler(number, leave, number)
-        except ValueError:  # not the main thread: whoever embeds us owns the signals
+        except (ValueError, RuntimeError):  # not the main thread: whoever embeds us owns the signals
             handled = ()
         try:
             yield

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from recorder.errors import FixtureListError
-from recorder.feed.actions import rfc3339_us
 from recorder.feed.endpoint import parse_channel, parse_path
+from recorder.feed.values import rfc3339_us
 from recorder.model import Speed, Stream
 
 STANDARD_INPUT = "-"

@@ -61,7 +61,7 @@ class Recording:
         """Record in this process' own event loop thread while the test goes on; leaving the block stops it."""
         lines = [match.line if isinstance(match, Match) else match for match in matches]
         entries, _ = parse_list("\n".join(lines), "list")
-        running = Running(replace(self.settings, **changes), entries)
+        running = Running(replace(self.settings, **{"for_s": 30.0} | changes), entries)
         try:
             yield running
         finally:
@@ -178,7 +178,7 @@ class Running:
 
     def wait(self) -> None:
         """Wait for its end."""
-        self._thread.join(60)
+        self._thread.join(40)
         assert not self._thread.is_alive()
 
 

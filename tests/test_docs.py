@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,10 +51,8 @@ def commands() -> Iterator[tuple[str, list[tuple[str, ...]]]]:
                 yield from below(sub, f"{path} {name}")
             return
         parameters = getattr(command, "params", [])
-        yield (
-            path,
-            [tuple(one.opts) for one in parameters if one.opts[0].startswith("-") and one.opts[0] not in GENERAL],
-        )
+        own = [one for one in parameters if one.opts[0].startswith("-") and one.opts[0] not in GENERAL]
+        yield path, [tuple(one.opts) for one in own]
 
     yield from below(get_command(app), "recorder")
 
@@ -66,9 +64,7 @@ def section(text: str, title: str) -> str:
     return found.group()
 
 
-@pytest.mark.parametrize(
-    ("command", "options"), list(commands()), ids=lambda value: value if isinstance(value, str) else ""
-)
+@pytest.mark.parametrize(("command", "options"), [pytest.param(*one, id=one[0]) for one in commands()])
 def test_every_command_and_option_is_documented(command: str, options: list[tuple[str, ...]]) -> None:
     """An option stands in its command's own section, or among the common ones."""
     text = page("commands.md")
@@ -180,8 +176,7 @@ def test_the_picture_needs_nothing_from_outside() -> None:
 # -- the tour ----------------------------------------------------------------------------------------------------------
 
 FASTER = {
-    "recorder demo --keep demo.db": "recorder demo --keep demo.db --seconds 3",
-    "--scale 0.1": "--scale 0.5",
+    "recorder demo --keep demo.db": "recorder demo --keep demo.db --seconds 2",
     "--for 10s": "--for 2s",
 }
 """The tour as printed takes minutes; nothing else of it is changed, but the port."""
@@ -217,17 +212,16 @@ class Tour:
     @contextmanager
     def second_terminal(self, block: str) -> Iterator[None]:
         """Type a command that stays; ended with Ctrl-C."""
-        serving = subprocess.Popen(
+        with subprocess.Popen(
             block.strip().split(), cwd=self.directory, env=self.environment, stdout=subprocess.PIPE, text=True
-        )
-        try:
-            assert serving.stdout is not None
-            assert serving.stdout.readline().startswith("ws://127.0.0.1:")
-            yield
-        finally:
-            serving.send_signal(signal.SIGINT)
+        ) as serving:
+            try:
+                assert serving.stdout is not None
+                assert serving.stdout.readline().startswith("ws://127.0.0.1:")
+                yield
+            finally:
+                serving.send_signal(signal.SIGINT)
             assert serving.wait(10) == 0
-            serving.stdout.close()
 
 
 def free_port() -> int:
@@ -249,27 +243,25 @@ def test_the_tour_can_be_typed_as_printed(tmp_path: Path) -> None:
     """Every block ends with the code that the README tells, and prints what it shows."""
     port = str(free_port())
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RECORDER_", "COLUMNS"))}
+    ours = ("RECORDER_", "COLUMNS", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     terminal = Tour(tmp_path, {**kept, "PATH": path, "XDG_STATE_HOME": str(tmp_path / "state")})
     blocks = tour()
     assert len(blocks) >= 10
     assert all(sum(slow in block for _, block in blocks) == 1 for slow in FASTER)
-    serving = None
-    for how, block in blocks:
-        text = block.replace("8787", port)
-        for slow, fast in FASTER.items():
-            text = text.replace(slow, fast)
-        if how == "serve":
-            serving = terminal.second_terminal(f"{text.strip()} --port {port}")
-            serving.__enter__()
-        elif how == "prints":
-            assert lines(terminal.printed) == lines(block)
-        elif how == "ends with":
-            assert lines(terminal.printed)[-1:] == lines(block)
-        else:
-            terminal.type(text, int(how.partition("exit ")[2] or 0))
-    assert serving is not None
-    serving.__exit__(None, None, None)
+    with ExitStack() as second:
+        for how, block in blocks:
+            text = block.replace("8787", port)
+            for slow, fast in FASTER.items():
+                text = text.replace(slow, fast)
+            if how == "serve":
+                second.enter_context(terminal.second_terminal(f"{text.strip()} --port {port}"))
+            elif how == "prints":
+                assert lines(terminal.printed) == lines(block)
+            elif how == "ends with":
+                assert lines(terminal.printed)[-1:] == lines(block)
+            else:
+                terminal.type(text, int(how.partition("exit ")[2] or 0))
 
 
 def test_typer_hides_no_command() -> None:

@@ -19,6 +19,7 @@ Until = Literal["finished", "caught_up"]
 """When a stream has ended: when the match is over, or as soon as all that is there has been read."""
 
 _S = 1_000_000_000
+_NORMAL_CLOSE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +75,31 @@ Next = Retry | Refused | Done
 
 
 class Session:
-    """One connection of one stream. Call `received` for every message, `tick` every `tick_s`, `closed` once."""
+    """One connection of one stream. Call `received` for every message, `tick` every `tick_s`, `closed` once.
+
+    ``asked_past_all``: the vendor was asked for what is behind everything that is stored, so that its silence says that
+    there is no more.
+    """
 
     def __init__(
-        self, ledger: Ledger, *, session_id: int, opened_us: int, opened_ns: int, until: Until, timing: Timing
+        self,
+        ledger: Ledger,
+        *,
+        session_id: int,
+        opened_us: int,
+        opened_ns: int,
+        until: Until,
+        timing: Timing,
+        asked_past_all: bool = False,
     ) -> None:
         self._ledger = ledger
+        self._asked_past_all = asked_past_all
         self._session_id = session_id
         self._opened_us = opened_us
         self._until = until
         self._timing = timing
         self._frames = 0
+        self._actions = 0
         self.authorised = False
         """Whether the vendor let us in: anything but an error has come."""
         self._error: str | None = None
@@ -118,6 +133,7 @@ class Session:
         message = read(payload)
         if message.kind is Kind.ACTION and self._ledger.stream.channel == ACTIONS:
             self.authorised = True
+            self._actions += 1
             self._idle_since_ns, self._told_quiet = now_ns, False
             return self._answer(self._ledger.actions(frame, message, self._opened_us), now_ns)
         kind = Kind.UNKNOWN if message.kind is Kind.ACTION else message.kind
@@ -136,20 +152,30 @@ class Session:
             return Answer(close=f"no frame of any kind for {self._timing.dead:g} s", abort=True)
         idle_s = (now_ns - self._idle_since_ns) / _S
         answer = Answer()
+        if self._shows_no_more and self._has_settled(now_ns) and self._is_over(now_ns):
+            # Before the alignment asks for a proof of where the vendor begins: it would cost a read of everything.
+            self._ended = self._end
+            return Answer(close=self._ended)
         if self.authorised and not self._told_quiet and idle_s >= self._timing.quiet:
             self._told_quiet = True
             answer = self._answer(self._ledger.quiet(now_us), now_ns)
-        if answer.close is None and idle_s >= self._timing.settle and self._is_over(now_ns):
-            self._ended = "the match is over" if self._ledger.finished else "caught up"
+        if answer.close is None and self._has_settled(now_ns) and self._is_over(now_ns):
+            self._ended = self._end
             return replace(answer, close=self._ended)
         return answer
 
     def closed(self, error: WireError | None, now_ns: int, now_us: int) -> tuple[tuple[Operation, ...], Next]:
         """The connection is over, or never was; ``error`` says how, None when we closed it."""
-        if self._is_over(now_ns):
-            self._ended = "the match is over" if self._ledger.finished else "caught up"
+        # A cut in the middle of a backlog is not its end, even when the last action said that the match is over.
+        clean = isinstance(error, ConnectionOver) and error.code == _NORMAL_CLOSE
+        if (self._has_settled(now_ns) or (clean and self._shows_no_more)) and self._is_over(now_ns):
+            self._ended = self._end
         entry = self._ledger.close_session(authorised=self.authorised, now_us=now_us)
         return entry.operations, self._next(error)
+
+    @property
+    def _end(self) -> str:
+        return "the match is over" if self._ledger.finished else "caught up"
 
     def _is_over(self, now_ns: int) -> bool:
         """Say whether the stream has ended: everything is proven to be there, and nothing more is expected."""
@@ -157,10 +183,20 @@ class Session:
         if ledger.stream.channel != ACTIONS or ledger.resume.n == 0:
             complete = self._told_quiet
         else:
-            complete = ledger.resume.caught_up
+            complete = ledger.resume.caught_up or self._shows_no_more
         if not (self.authorised and complete):
             return False
         return self._until == "caught_up" or (ledger.finished and self._has_lingered(now_ns))
+
+    @property
+    def _shows_no_more(self) -> bool:
+        """Whether the vendor, asked for what is behind everything that is stored, has sent nothing."""
+        return self._asked_past_all and not self._actions and self._realign is None
+
+    def _has_settled(self, now_ns: int) -> bool:
+        """Say whether what was there at the beginning has come; where nothing has, that takes longer to tell."""
+        silence = self._timing.settle if self._actions else self._timing.quiet
+        return now_ns - self._idle_since_ns >= silence * _S
 
     def _has_lingered(self, now_ns: int) -> bool:
         """Say whether late corrections have had their time; a match that was over before we came gets none."""

@@ -128,6 +128,7 @@ class History:
     epoch: int = 0
     operations: list[Operation] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
+    frames: int = 0
 
     def __post_init__(self) -> None:
         self.operations += [open_stream(self.stream), open_session(self.stream, self.session_id)]
@@ -141,14 +142,13 @@ class History:
         self.operations.append(AddAction(self.actions[-1]))
         return self.actions[-1]
 
-    def frame(self, kind: Kind, payload: bytes, received_us: int = START_US) -> Frame:
+    def frame(self, kind: Kind, payload: bytes, received_us: int = START_US, **changes: Any) -> Frame:
         """Append a frame; its number is the next one."""
-        number = sum(isinstance(operation, AddFrame) for operation in self.operations)
-        made = replace(
-            frame_of(self.stream, self.session_id, number, payload, opcode="text", received_us=received_us,
-                     monotonic_ns=number),
-            kind=kind,
-        )  # fmt: skip
+        number, self.frames = self.frames, self.frames + 1
+        plain = frame_of(
+            self.stream, self.session_id, number, payload, opcode="text", received_us=received_us, monotonic_ns=number
+        )
+        made = replace(plain, kind=kind, **changes)
         self.operations.append(AddFrame(made))
         return made
 

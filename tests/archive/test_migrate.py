@@ -61,7 +61,7 @@ def schema(path: Path, *, but: tuple[str, ...] = ("alembic_version",)) -> dict[s
     """Return what SQLite says of every table: columns, types, nullability, keys, indexes, clustering."""
     with closing(sqlite3.connect(path)) as connection:
         names = [row[1] for row in connection.execute("PRAGMA table_list") if row[2] == "table"]
-        described = {
+        return {
             name: (
                 connection.execute(f"PRAGMA table_info({name})").fetchall(),
                 sorted(row[1:4] for row in connection.execute(f"PRAGMA index_list({name})")),
@@ -70,7 +70,6 @@ def schema(path: Path, *, but: tuple[str, ...] = ("alembic_version",)) -> dict[s
             for name in names
             if name not in but and not name.startswith("sqlite_")
         }
-    return described
 
 
 def test_migrations_build_the_tables(archive: Filled, tmp_path: Path) -> None:
@@ -155,7 +154,7 @@ def test_data_survive_reopening(archive: Filled) -> None:
 def test_newer_archive_is_refused(archive: Filled, opening: Any) -> None:
     """What a newer version wrote is neither written nor read, and stays as it is: 78."""
     before = at_revision(archive, "9999").path.read_bytes()
-    with pytest.raises(NewerArchive, match="schema 9999.*newer") as refused:
+    with pytest.raises(NewerArchive, match=r"schema 9999.*newer") as refused:
         opening(archive.url)
     assert refused.value.exit_code == 78
     assert archive.path.read_bytes() == before
@@ -169,9 +168,7 @@ def older(archive: Filled, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> F
     for file in (*migrate._scripts().glob("*.py"), *migrate._scripts().glob("versions/*.py")):
         (scripts / file.relative_to(migrate._scripts())).write_bytes(file.read_bytes())
     (scripts / "versions" / "9000_next.py").write_text(
-        f"revision, down_revision = '9000', '{REVISIONS[-1]}'\n"
-        "def upgrade():\n    pass\n"
-        "def downgrade():\n    pass\n"
+        f"revision, down_revision = '9000', '{REVISIONS[-1]}'\ndef upgrade():\n    pass\ndef downgrade():\n    pass\n"
     )
     monkeypatch.setattr(migrate, "_scripts", lambda: scripts)
     return archive

@@ -8,12 +8,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
 from recorder.archive import writer as writing
@@ -115,16 +115,14 @@ def test_many_threads_submit(archive: Filled) -> None:
 
 def test_what_gathers_during_one_commit_is_one_transaction(archive: Filled) -> None:
     """While another process holds the database, everybody's rows gather, and are committed together."""
-    made = history(100)
+    commits: list[object] = []
     with Writer(archive.url) as writer:
-        writer.submit(made.taken()[:0])
+        event.listen(writer._engine, "commit", commits.append)
         # Another program in a write transaction of its own makes the first commit wait.
         other = writer.dialect.writer(writer.url).connect()
         other.begin()
-        histories = [history(20) for _ in range(10)]
-        writer.submit(histories[0].operations)
-        for each in histories[1:]:
-            writer.submit(each.operations)
+        for _ in range(10):
+            writer.submit(history(20).operations)
         acknowledged = [writer.flushed() for _ in range(3)]
         assert archive.value("SELECT count(*) FROM action") == 0
         assert not any(future.done() for future in acknowledged)
@@ -132,6 +130,7 @@ def test_what_gathers_during_one_commit_is_one_transaction(archive: Filled) -> N
         other.close()
         wait(acknowledged, timeout=30)
         assert archive.value("SELECT count(*) FROM action") == 200
+    assert len(commits) <= 2
 
 
 def test_readers_never_see_half_a_submission(archive: Filled) -> None:
@@ -181,17 +180,22 @@ def test_room_waits_while_too_much_is_pending(archive: Filled, monkeypatch: pyte
     """Reading of sockets pauses while more than the limit waits for the disk, and goes on when it is stored."""
     monkeypatch.setattr(writing, "MAX_PENDING_BYTES", 100_000)
 
+    began = threading.Event()
+
+    def large() -> list[Operation]:
+        made = History()
+        made.frame(Kind.UNKNOWN, bytes(200_000))
+        return made.operations
+
     async def pauses() -> None:
         await writer.room()
+        event.listen(writer._engine, "before_cursor_execute", lambda *_: began.set())
         other = writer.dialect.writer(writer.url).connect()
         other.begin()
         # The writer takes the first and waits for the database; the second is what is pending.
-        for number in range(2):
-            made = History()
-            made.frame(Kind.UNKNOWN, bytes(200_000 + number))
-            writer.submit(made.operations)
-            while number == 0 and writer._pending:
-                await asyncio.sleep(0)
+        writer.submit(large())
+        assert began.wait(30)
+        writer.submit(large())
         waiting = asyncio.ensure_future(writer.room())
         await asyncio.sleep(0)
         assert not waiting.done()
@@ -291,7 +295,7 @@ from tests.archive.filling import recorded
 from tests.vendor import load
 
 operations = recorded(load("snooker-1"))
-resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
 try:
     with Writer(sys.argv[1]) as writer:
         for start in range(0, len(operations), 2):
@@ -485,5 +489,3 @@ def test_the_same_frame_twice_is_refused(archive: Filled) -> None:
     with pytest.raises(RecorderError, match="unexpected"):
         archive.write(AddFrame(replace(frame, payload=b"second")))
     assert archive.select("SELECT payload FROM raw_frames") == [(b"first",)]
-
-

@@ -1,0 +1,186 @@
+"""The match as it stands, and as it was known: the views against a fold of a few lines of Python."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from recorder.archive.writer import Writer
+from recorder.query.reading import reading
+from recorder.query.timelines import Question, timeline
+from tests.archive.filling import START_US, Filled, History, recorded, stream_of
+from tests.vendor import load, names
+
+Open = tuple[Writer, Filled]
+
+SEND_TYPES = ["Pending", "Confirmed", "Updated", "Deleted", "Cancelled", "Acknowledged"]
+PERSISTENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@dataclass(frozen=True)
+class Told:
+    """One action of a made-up list: whose revision it is, what is said of it, and how long after the start it came."""
+
+    action_id: str | None
+    send_type: str | None
+    seconds: int
+
+
+@st.composite
+def send_type(draw: st.DrawFn) -> str | None:
+    name = draw(st.sampled_from([*SEND_TYPES, None, ""]))
+    return name and draw(st.sampled_from([name, name.upper(), name.lower(), name.swapcase()]))
+
+
+ACTION_IDS = st.sampled_from([None, None, "a", "b", "A", "", "position 0", "position 1", "NULL"])
+HISTORIES = st.lists(st.builds(Told, ACTION_IDS, send_type(), st.integers(0, 9)), min_size=1, max_size=12)
+"""Any order of send types, legal or not; any letter case; actions without an id; a wall clock that goes back."""
+
+
+def fold(told: Sequence[Told]) -> dict[int, tuple[int, int | None, int]]:
+    """Return the position of each action's newest revision, where it stands.
+
+    With it: how many revisions there are, when the first confirmation came, when the first revision came.
+    """
+    revisions: dict[object, list[int]] = {}
+    for position, each in enumerate(told):
+        revisions.setdefault(position if each.action_id is None else each.action_id, []).append(position)
+    found = {}
+    for positions in revisions.values():
+        if (told[positions[-1]].send_type or "").lower() in ("deleted", "cancelled"):
+            continue
+        confirmed = [told[at].seconds for at in positions if (told[at].send_type or "").lower() in
+                     ("confirmed", "updated")]  # fmt: skip
+        found[positions[-1]] = (len(positions), min(confirmed, default=None), min(told[at].seconds for at in positions))
+    return found
+
+
+def stored(open_archive: Open, told: Sequence[Told]) -> History:
+    """Store a list as a stream of its own."""
+    history = History()
+    for each in told:
+        history.add(START_US + each.seconds * 1_000_000, action_id=each.action_id, send_type=each.send_type)
+    open_archive[0].submit(history.operations)
+    open_archive[0].flushed().result()
+    return history
+
+
+def text(seconds: int | None) -> str | None:
+    return None if seconds is None else f"2023-11-14T22:13:{20 + seconds}.000000Z"
+
+
+@PERSISTENT
+@given(told=HISTORIES)
+def test_timeline_is_the_fold(open_archive: Open, told: list[Told]) -> None:
+    """For each action id its newest revision, without the deleted and the cancelled ones; each id-less one itself."""
+    stream_id = stored(open_archive, told).stream.stream_id
+    rows = open_archive[1].select(
+        "SELECT position, revisions, first_confirmed_at, first_received_at, confirmed FROM timeline"
+        " WHERE stream_id = ? ORDER BY position",
+        stream_id,
+    )
+    assert rows == [
+        (position, revisions, text(confirmed), text(first), int(confirmed is not None))
+        for position, (revisions, confirmed, first) in sorted(fold(told).items())
+    ]
+
+
+@PERSISTENT
+@given(told=HISTORIES, moment=st.integers(-1, 10))
+def test_known_until_gives_the_as_of_rule(open_archive: Open, told: list[Told], moment: int) -> None:
+    """In plain SQL: what was received by then and not replaced by then is the newest known revision of each action."""
+    stream_id = stored(open_archive, told).stream.stream_id
+    newest: dict[object, int] = {}
+    for position, each in enumerate(told):
+        if each.seconds <= moment:
+            newest[position if each.action_id is None else each.action_id] = position
+    rows = open_archive[1].select(
+        "SELECT position FROM actions WHERE stream_id = ?1 AND received_at <= ?2"
+        " AND (known_until IS NULL OR known_until > ?2) ORDER BY position",
+        stream_id,
+        f"2023-11-14T22:13:{20 + moment}.000000Z",
+    )
+    assert [row[0] for row in rows] == sorted(newest.values())
+
+
+@PERSISTENT
+@given(told=HISTORIES, moment=st.integers(-1, 10))
+def test_as_of_a_moment_is_the_fold_of_what_had_come(open_archive: Open, told: list[Told], moment: int) -> None:
+    """The command's answer is the timeline of a list that holds nothing which came later."""
+    history = stored(open_archive, told)
+    known = [(position, each) for position, each in enumerate(told) if each.seconds <= moment]
+    wanted = {known[at][0] for at in fold([each for _, each in known])}
+    question = Question(history.stream.stream_id, as_of_us=START_US + moment * 1_000_000)
+    with reading(open_archive[1].url) as reader:
+        assert {row.position for row in timeline(reader, question)} == wanted
+
+
+@PERSISTENT
+@given(told=HISTORIES)
+def test_states_are_steps(open_archive: Open, told: list[Told]) -> None:
+    """Whenever one asks, exactly one state holds: the newest known one; what never held is an empty interval."""
+    stream_id = stored(open_archive, told).stream.stream_id
+    rows = open_archive[1].select(
+        "SELECT position, known_from, known_until FROM states WHERE stream_id = ? ORDER BY position", stream_id
+    )
+    for moment in range(10):
+        at = f"2023-11-14T22:13:{20 + moment}.000000Z"
+        holding = [position for position, since, until in rows if since <= at and (until is None or until > at)]
+        known = [position for position, each in enumerate(told) if each.seconds <= moment]
+        assert holding == known[-1:]
+
+
+def test_states_abut_in_a_real_match(ten: Filled) -> None:
+    """Each state ends when the next one begins, and only the last one is open."""
+    fixture = load("soccer-france-romania").fixture_id
+    rows = ten.select("SELECT known_from, known_until FROM states WHERE fixture_id = ? ORDER BY position", fixture)
+    assert [row[1] for row in rows] == [*(row[0] for row in rows[1:]), None]
+    assert all(since <= until for since, until in rows[:-1])
+
+
+def test_the_score_that_was_known(ten: Filled) -> None:
+    """A score of `states` is the one that the action which began it told."""
+    match = load("soccer-france-romania")
+    steps = ten.select(
+        "SELECT home_score, away_score FROM states WHERE fixture_id = ? ORDER BY position", match.fixture_id
+    )
+    scores = [steps[0], *(now for before, now in pairwise(steps) if now != before)]
+    assert scores[0] == (0, 0)
+    assert scores[-1] == match.official_score
+
+
+@pytest.mark.parametrize("name", ["soccer-france-croatia", "snooker-1"])
+def test_as_of_a_position_is_the_timeline_of_the_shorter_list(ten: Filled, name: str) -> None:
+    """After the action at N the match was what a list of N + 1 actions says, row by row."""
+    match = load(name)
+    stream_id = stream_of(match).stream_id
+    for position in (0, 1, 17, 100, 300, len(match.packets) - 1):
+        shorter = Filled(ten.path.with_name(f"{name}-{position}.db"))
+        shorter.write(*recorded(match, first=position + 1))
+        with reading(ten.url) as whole, reading(shorter.url) as part:
+            then = timeline(whole, Question(stream_id, as_of_position=position))
+            wanted = timeline(part, Question(stream_id))
+        # The two recordings differ in their sessions' ids only.
+        assert [_without_session(row._asdict()) for row in then] == [_without_session(row._asdict()) for row in wanted]
+
+
+def _without_session(row: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in row.items() if name != "session_id"}
+
+
+@pytest.mark.parametrize("name", names())
+def test_timelines_of_real_matches_are_the_fold(ten: Filled, name: str) -> None:
+    """What stands of each of the ten matches is what the fold leaves of its packets."""
+    match = load(name)
+    rows = ten.select(
+        "SELECT action_id, send_type FROM actions WHERE fixture_id = ? ORDER BY position", match.fixture_id
+    )
+    stands = fold([Told(action_id, send_type, 0) for action_id, send_type in rows])
+    found = ten.select("SELECT position, revisions FROM timeline WHERE fixture_id = ?", match.fixture_id)
+    assert dict(found) == {position: revisions for position, (revisions, _, _) in stands.items()}
+    assert len(stands) < len(rows)

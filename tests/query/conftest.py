@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from recorder.query.reading import Reader, reading
+from tests.archive.filling import Filled, fill
+from tests.vendor import load
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """Four matches for reading only: snooker of both feeds, two of football, of which one has an accent."""
+    return fill(
+        tmp_path_factory.mktemp("library") / "archive.db",
+        load("snooker-1", feed="betting"),
+        load("snooker-1", feed="media"),
+        load("soccer-leganes-valencia"),
+        load("soccer-france-romania"),
+    )
+
+
+@pytest.fixture
+def reader(library: Filled) -> Iterator[Reader]:
+    with reading(library.url) as opened:
+        yield opened
