@@ -25,7 +25,7 @@ from tests.vendor import Match, VendorServer
 QUICK = Timing(dead=5.0, quiet=0.5, settle=0.1, linger=0.0)
 """Silences that mean something soon: the server under test is on this machine."""
 
-TOKEN = "a token for tests"  # noqa: S105 - of no vendor's
+TOKEN = "a token for tests"
 
 
 class Recording:

@@ -12,7 +12,7 @@ from sqlalchemy.engine.interfaces import Dialect as SqlDialect
 
 from recorder.archive import tables
 from recorder.archive.dialect import Dialect
-from recorder.errors import IdentityClash
+from recorder.errors import DamagedArchive, IdentityClash
 from recorder.model import Action, Fields, Frame, Kind
 from recorder.operations import (
     AddAction,
@@ -123,62 +123,52 @@ def _apply_one(connection: Connection, operation: Operation) -> None:
             )
             connection.execute(insert(tables.session).values(**asdict(operation), **zeroes))
         case UpdateSession():
-            connection.execute(_at_session(operation).values(**asdict(operation.counts)))
+            _change(connection, operation, _at_session(operation).values(**asdict(operation.counts)))
         case CloseSession():
-            connection.execute(
-                _at_session(operation).values(
-                    **asdict(operation.counts),
-                    closed_us=operation.closed_us,
-                    close_code=operation.close_code,
-                    close_reason=operation.close_reason,
-                    outcome=operation.outcome,
-                )
-            )
+            closed = {name: getattr(operation, name) for name in ("closed_us", "close_code", "close_reason", "outcome")}
+            _change(connection, operation, _at_session(operation).values(**asdict(operation.counts), **closed))
         case CopyAction():
-            _copy_actions(
-                connection,
-                operation.stream_id,
-                operation.epoch,
-                operation.from_epoch,
-                tables.action.c.position == operation.from_position,
-                operation.position,
-            )
+            where = tables.action.c.position == operation.from_position
+            _copy_actions(connection, operation, operation.from_epoch, where, operation.position)
         case PlaceFrame():
-            frame = tables.frame.c
-            connection.execute(
-                update(tables.frame)
-                .where(
-                    frame.stream_id == operation.stream_id,
-                    frame.session_id == operation.session_id,
-                    frame.frame_number == operation.frame_number,
-                )
-                .values(kind=str(Kind.ACTION))
-            )
+            _change(connection, operation, _at_frame(operation).values(kind=str(Kind.ACTION)))
         case BeginEpoch():
             _begin_epoch(connection, operation)
         case MakeEpochCurrent():
-            connection.execute(
-                update(tables.epoch)
-                .where(tables.epoch.c.stream_id == operation.stream_id, tables.epoch.c.epoch == operation.epoch)
-                .values(current_us=operation.at_us)
-            )
+            epoch = tables.epoch.c
+            at_epoch = and_(epoch.stream_id == operation.stream_id, epoch.epoch == operation.epoch)
+            _change(connection, operation, update(tables.epoch).where(at_epoch).values(current_us=operation.at_us))
         case OpenGap():
             connection.execute(insert(tables.gap).values(**asdict(operation.gap)))
         case ResolveGaps():
-            gap = tables.gap.c
-            connection.execute(
-                update(tables.gap)
-                .where(gap.stream_id == operation.stream_id, gap.cause.in_(operation.causes), gap.resolved_us.is_(None))
-                .values(resolved_us=operation.at_us, to_us=func.coalesce(gap.to_us, operation.at_us))
-            )
+            _resolve_gaps(connection, operation)
         case _:
             raise TypeError(f"no SQL for {type(operation).__name__}")
+
+
+def _change(connection: Connection, operation: Operation, statement: Any, rows: int = 1) -> None:
+    """Execute a statement that must change exactly so many rows: doubt about our own data stops everything, loudly."""
+    changed = connection.execute(statement).rowcount
+    if changed != rows:
+        raise DamagedArchive(
+            f"the archive holds {changed} of the {rows} rows that belong to {operation}; "
+            "it was changed by somebody else, or it is damaged: keep the file and record into another one"
+        )
 
 
 def _at_session(operation: UpdateSession | CloseSession) -> Any:
     session = tables.session.c
     return update(tables.session).where(
         session.stream_id == operation.stream_id, session.session_id == operation.session_id
+    )
+
+
+def _at_frame(operation: PlaceFrame) -> Any:
+    frame = tables.frame.c
+    return update(tables.frame).where(
+        frame.stream_id == operation.stream_id,
+        frame.session_id == operation.session_id,
+        frame.frame_number == operation.frame_number,
     )
 
 
@@ -232,26 +222,33 @@ def _begin_epoch(connection: Connection, operation: BeginEpoch) -> None:
             why=operation.why,
         )
     )
-    _copy_actions(
-        connection,
-        operation.stream_id,
-        operation.epoch,
-        operation.parent,
-        tables.action.c.position < operation.fork_position,
-        None,
-    )
+    before = tables.action.c.position < operation.fork_position
+    _copy_actions(connection, operation, operation.parent, before, None)
 
 
 def _copy_actions(
-    connection: Connection, stream_id: int, epoch: int, from_epoch: int, which: Any, position: int | None
+    connection: Connection, operation: BeginEpoch | CopyAction, from_epoch: int, which: Any, position: int | None
 ) -> None:
-    """Copy actions of one epoch into another: what did not change was known since it was first received."""
+    """Copy actions of one epoch into another: what did not change was known since it was first received.
+
+    One action to ``position``, or, without one, everything before the fork to where it is.
+    """
     columns = tables.action.c
-    changed = {"epoch": literal(epoch)} | ({} if position is None else {"position": literal(position)})
+    changed = {"epoch": literal(operation.epoch)} | ({} if position is None else {"position": literal(position)})
     source = select(*(changed.get(column.name, column) for column in columns)).where(
-        and_(columns.stream_id == stream_id, columns.epoch == from_epoch, which)
+        columns.stream_id == operation.stream_id, columns.epoch == from_epoch, which
     )
-    connection.execute(insert(tables.action).from_select([column.name for column in columns], source))
+    copied = insert(tables.action).from_select([column.name for column in columns], source)
+    _change(connection, operation, copied, operation.fork_position if isinstance(operation, BeginEpoch) else 1)
+
+
+def _resolve_gaps(connection: Connection, operation: ResolveGaps) -> None:
+    gap = tables.gap.c
+    connection.execute(
+        update(tables.gap)
+        .where(gap.stream_id == operation.stream_id, gap.cause.in_(operation.causes), gap.resolved_us.is_(None))
+        .values(resolved_us=operation.at_us, to_us=func.coalesce(gap.to_us, operation.at_us))
+    )
 
 
 def close_dangling_sessions(connection: Connection) -> int:

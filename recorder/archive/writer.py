@@ -22,7 +22,7 @@ from recorder.archive import migrate
 from recorder.archive.apply import apply, close_dangling_sessions
 from recorder.archive.dialect import Dialect, parse_url, sqlite_path
 from recorder.archive.lock import WriterLock
-from recorder.errors import DamagedArchive, DiskError, RecorderError
+from recorder.errors import ArchiveHeld, DamagedArchive, DiskError, RecorderError
 from recorder.operations import AddFrame, Operation
 
 MAX_PENDING_BYTES = 64 * 1024 * 1024
@@ -175,6 +175,10 @@ class DiskErrors:
             raise DiskError(
                 f"{self._place}: {error.orig} ({name}); make room or mend the disk and run again: what was "
                 "acknowledged is stored, the rest will be asked of the vendor again"
+            ) from error
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise ArchiveHeld(
+                f"{self._place}: {error.orig}: another program has kept it locked; let it finish and run again"
             ) from error
         if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             raise DamagedArchive(

@@ -1,6 +1,6 @@
 """The books of one stream over all its connections: what each message means for the archive, as operations.
 
-The alignment (``alignment.py``) says which position an action takes; here that becomes rows: which frames are kept,
+The alignment (``alignment/``) says which position an action takes; here that becomes rows: which frames are kept,
 which are only counted, what is a gap, when an epoch begins. Pure: every time comes in with the message.
 """
 

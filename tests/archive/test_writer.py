@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -20,7 +21,16 @@ from recorder.archive import writer as writing
 from recorder.archive.writer import Writer
 from recorder.errors import ArchiveHeld, DamagedArchive, DiskError, IdentityClash, RecorderError
 from recorder.model import Kind, Stream
-from recorder.operations import AddFrame, Counts, Operation, UpdateSession
+from recorder.operations import (
+    AddFrame,
+    BeginEpoch,
+    CopyAction,
+    Counts,
+    MakeEpochCurrent,
+    Operation,
+    PlaceFrame,
+    UpdateSession,
+)
 from recorder.query.reading import reading
 from tests.archive.filling import (
     START_US,
@@ -92,6 +102,35 @@ def test_rows_come_in_the_order_of_submission(archive: Filled) -> None:
     updates = [UpdateSession(stream.stream_id, 1, Counts(frames=number)) for number in range(300)]
     archive.write(open_stream(stream), open_session(stream), *updates)
     assert archive.select("SELECT frames FROM sessions") == [(299,)]
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        UpdateSession(1, 1, Counts()),
+        PlaceFrame(1, 1, 0),
+        MakeEpochCurrent(1, 1, START_US),
+        CopyAction(1, 1, 0, from_epoch=0, from_position=0),
+        BeginEpoch(1, 1, parent=0, fork_position=3, at_us=START_US, why="a test"),
+    ],
+    ids=lambda operation: type(operation).__name__,
+)
+def test_an_operation_whose_rows_are_missing_stops_the_writer(archive: Filled, operation: Operation) -> None:
+    """Doubt about our own data is never silent: 65, and nothing of that transaction is stored."""
+    with pytest.raises(DamagedArchive, match=type(operation).__name__):
+        archive.write(open_stream(Stream("betting", "soccer", "a")), operation)
+    assert archive.select("SELECT * FROM streams") == []
+
+
+def test_a_database_that_another_program_keeps_locked(archive: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """75 once the busy time-out is over: nothing is wrong with the archive, somebody else is writing in it."""
+    archive.write(open_stream(Stream("betting", "soccer", "a")))
+    monkeypatch.setattr("recorder.archive.dialect._BUSY_TIMEOUT_MS", 1)
+    other = sqlite3.connect(archive.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(ArchiveHeld, match="locked"):
+        Writer(archive.url)
+    other.close()
 
 
 def test_many_threads_submit(archive: Filled) -> None:

@@ -8,7 +8,7 @@ One :class:`Resume` per stream lives over many connections::
     resume.quiet()          nothing came for 10 s, since the authorisation or the last item
     resume.ended(...)       the connection is over
 
-The last four answer with effects, to be obeyed in order (:mod:`recorder.feed.effects`). No order of calls raises.
+The last four answer with effects, to be obeyed in order (``effects.py``). No order of calls raises.
 
 The rows of the decision table (docs: resume) stand above the branches that obey them. In the order of the table:
 
@@ -19,44 +19,26 @@ The rows of the decision table (docs: resume) stand above the branches that obey
     aligned                 what follows once something aligned
     silence                 quiet, and the end of a connection
 
-They look at, and change, one :class:`~recorder.feed.steps.Alignment`: the list (``working``), the ``proof`` and the
-``connection``. n = stored, p = *place*, the stored index of the item that should come next, q = the stored index of the
-arriving item, Z = a read from 0, R = a resume.
+They look at, and change, one ``steps.Alignment``: the list (``working``), the ``proof`` and the ``connection``.
+n = stored, p = *place*, the stored index of the item that should come next, q = the stored index of the arriving item,
+Z = a read from 0, R = a resume.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from recorder.feed import silence
-from recorder.feed.aligned import next_item
-from recorder.feed.calibration import LIVE, Calibration
-from recorder.feed.connection import Mode
-from recorder.feed.dialling import Ask, dial
-from recorder.feed.effects import (
-    Append,
-    Effect,
-    EpochCurrent,
-    Fork,
-    Heal,
-    Item,
-    Match,
-    OpenGap,
-    Park,
-    Proven,
-    Reconnect,
-    Resent,
-)
-from recorder.feed.first_of_read import first_of_read, second_of_read
-from recorder.feed.first_of_resume import first_of_resume, second_of_resume
-from recorder.feed.pieces import first_of_piece
-from recorder.feed.steps import Alignment
-from recorder.feed.working import Working
-
-__all__ = [
-    "LIVE", "Append", "Ask", "Calibration", "Effect", "EpochCurrent", "Fork", "Heal", "Item", "Match", "OpenGap",
-    "Park", "Proven", "Reconnect", "Resent", "Resume",
-]  # fmt: skip
+from recorder.feed.alignment import silence
+from recorder.feed.alignment.aligned import next_item
+from recorder.feed.alignment.calibration import Calibration
+from recorder.feed.alignment.connection import Mode
+from recorder.feed.alignment.dialling import Ask, dial
+from recorder.feed.alignment.effects import Effect, Item
+from recorder.feed.alignment.first_of_read import first_of_read, second_of_read
+from recorder.feed.alignment.first_of_resume import first_of_resume, second_of_resume
+from recorder.feed.alignment.pieces import first_of_piece
+from recorder.feed.alignment.steps import Alignment
+from recorder.feed.alignment.working import Working
 
 
 class Resume:
@@ -105,11 +87,6 @@ class Resume:
     def parked(self) -> Sequence[Item]:
         """The items that are kept without a place, in order of arrival."""
         return tuple(self._working.parked.values())
-
-    @property
-    def recorded_from_start(self) -> bool:
-        """Whether the first item may well be the vendor's first: seq 1 or none. A hint; nobody can tell for sure."""
-        return not self.n or self._working.list.seqs[0] in (None, 1)
 
     def demand_proof(self, why: str = "asked for") -> None:
         """Read from 0 on the next connection: edits before the overlap are seen only so (rule 7)."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorder.feed.alignment import Calibration, Item, Resume
-from tests.feed.resume_model import Archive, Line, Vendor, thing
+from tests.feed.alignment.resume_model import Archive, Line, Vendor, thing
 
 SHIFTS: list[int | str] = [-2, -1, 0, 1, 2]
 MODES: list[int | str] = [*SHIFTS, "ignore"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from recorder.feed.effects import Item
+from recorder.feed.alignment.effects import Item
 
 
 class Mode(Enum):

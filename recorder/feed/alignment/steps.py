@@ -1,18 +1,17 @@
 """What a row of the decision table looks at, and the steps that several rows take.
 
-The rows are in :mod:`~recorder.feed.first_of_read`, :mod:`~recorder.feed.first_of_resume`,
-:mod:`~recorder.feed.pieces`, :mod:`~recorder.feed.aligned` and :mod:`~recorder.feed.silence`.
+The rows are in ``first_of_read``, ``first_of_resume``, ``pieces``, ``aligned`` and ``silence``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recorder.feed.calibration import Calibration
-from recorder.feed.connection import Connection, Mode
-from recorder.feed.effects import Item, Match, Reconnect, Resent
-from recorder.feed.proof import Proof
-from recorder.feed.working import Working
+from recorder.feed.alignment.calibration import Calibration
+from recorder.feed.alignment.connection import Connection, Mode
+from recorder.feed.alignment.effects import Item, Match, Reconnect, Resent
+from recorder.feed.alignment.proof import Proof
+from recorder.feed.alignment.working import Working
 
 
 class Alignment:

@@ -21,7 +21,7 @@ from recorder.feed.alignment import (
     Resent,
     Resume,
 )
-from tests.feed.resume_model import thing
+from tests.feed.alignment.resume_model import thing
 
 EXACT = Calibration(frozenset({0}))
 
@@ -185,15 +185,6 @@ def test_the_first_connection_appends() -> None:
     resume = Resume()
     assert resume.ask().from_zero
     assert feed(resume, *x) == [Append(0, x[0]), Append(1, x[1])]
-    assert resume.recorded_from_start
-
-
-def test_a_first_item_that_is_not_the_first_is_said() -> None:
-    """A live-only server's first connection: only a hint tells."""
-    resume = Resume()
-    resume.ask()
-    assert kinds(resume.item(thing(7, 7))) == ["Append"]
-    assert not resume.recorded_from_start
 
 
 def test_reading_all_again_proves_and_heals() -> None:

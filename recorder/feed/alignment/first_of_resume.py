@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recorder.feed.calibration import Calibration
-from recorder.feed.effects import Item
-from recorder.feed.steps import Alignment
+from recorder.feed.alignment.calibration import Calibration
+from recorder.feed.alignment.effects import Item
+from recorder.feed.alignment.steps import Alignment
 
 
 def first_of_resume(a: Alignment, item: Item) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recorder.feed.effects import Item
-from recorder.feed.first_of_resume import fits_the_end
-from recorder.feed.proof import Walk
-from recorder.feed.steps import Alignment
+from recorder.feed.alignment.effects import Item
+from recorder.feed.alignment.first_of_resume import fits_the_end
+from recorder.feed.alignment.proof import Walk
+from recorder.feed.alignment.steps import Alignment
 
 
 def first_of_piece(a: Alignment, item: Item) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from recorder.feed.effects import Append, Effect, EpochCurrent, Fork, Heal, Item, OpenGap, Park, Resent
+from recorder.feed.alignment.effects import Append, Effect, EpochCurrent, Fork, Heal, Item, OpenGap, Park, Resent
 
 
 class Listing:

@@ -5,8 +5,8 @@ Where nothing is stored (Z, n = 0 | x | append) there is nothing to find out: th
 
 from __future__ import annotations
 
-from recorder.feed.effects import Item
-from recorder.feed.steps import Alignment
+from recorder.feed.alignment.effects import Item
+from recorder.feed.alignment.steps import Alignment
 
 
 def first_of_read(a: Alignment, item: Item) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from recorder.feed.connection import Mode
-from recorder.feed.effects import Item
-from recorder.feed.steps import Alignment
+from recorder.feed.alignment.connection import Mode
+from recorder.feed.alignment.effects import Item
+from recorder.feed.alignment.steps import Alignment
 
 
 def next_item(a: Alignment, place: int, item: Item) -> None:

@@ -1,7 +1,7 @@
 """What is known about the vendor's list as a whole: why it must be read from 0, how far such a read has come, and
 where the server starts when it is asked for a position (rules 1, 2 and 4).
 
-A proof that is cut goes on in pieces (:mod:`recorder.feed.pieces`); one that comes to nothing three times is given up:
+A proof that is cut goes on in pieces (``pieces.py``); one that comes to nothing three times is given up:
 a gap says so, and recording goes on with what the data suggests.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recorder.feed.calibration import LIVE, Calibration
-from recorder.feed.effects import Proven
-from recorder.feed.working import Working
+from recorder.feed.alignment.calibration import LIVE, Calibration
+from recorder.feed.alignment.effects import Proven
+from recorder.feed.alignment.working import Working
 
 _GIVE_UP = 3  # rounds that came to nothing, before we say so and go on without the proof
 _BY_PROOF = ("unplaced", "server_behind", "unproven", "head")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recorder.feed.connection import Connection, Mode
-from recorder.feed.steps import Alignment
+from recorder.feed.alignment.connection import Connection, Mode
+from recorder.feed.alignment.steps import Alignment
 
 
 @dataclass(frozen=True, slots=True)

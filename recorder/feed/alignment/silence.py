@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from recorder.feed.connection import Connection, Mode
-from recorder.feed.first_of_read import seam_or_again
-from recorder.feed.pieces import walk_on
-from recorder.feed.steps import Alignment
+from recorder.feed.alignment.connection import Connection, Mode
+from recorder.feed.alignment.first_of_read import seam_or_again
+from recorder.feed.alignment.pieces import walk_on
+from recorder.feed.alignment.steps import Alignment
 
 _REGAIN = 4  # new items on one connection that show that the vendor does not cut us short
 

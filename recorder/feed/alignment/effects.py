@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from recorder.feed.calibration import Calibration
+from recorder.feed.alignment.calibration import Calibration
 
 
 @dataclass(frozen=True, slots=True)
