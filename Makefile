@@ -23,7 +23,7 @@ lint: $(VENV)/ready  ## style
 
 types: $(VENV)/ready  ## mypy, strict
 	$(BIN)/mypy
-	$(BIN)/mypy -p tests
+	$(BIN)/mypy -p tests -p benchmarks -p docs
 
 campaign: $(VENV)/ready  ## the long runs: ten matches cut every k packets, a hundred kills, wide sweeps of the alignment
 	$(BIN)/pytest -n $(WORKERS) -m campaign --timeout 3600 -s

@@ -32,7 +32,8 @@ def operations(name: str) -> list[Operation]:
     ids = TimeOrderedIds()
     ledger = Ledger(stream, StoredStream(), ids, overlap=3)
     ledger.resume.ask()
-    session_id, found = ids.next(1_700_000_000_000_000), []
+    session_id = ids.next(1_700_000_000_000_000)
+    found: list[Operation] = []
     for number, (packet, offset) in enumerate(zip(match.packets, match.offsets_ms, strict=True)):
         now_us = 1_700_000_000_000_000 + offset * 1000
         frame = frame_of(

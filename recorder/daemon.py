@@ -110,7 +110,8 @@ class Daemon:
                 await self._record(captures, writer)
             finally:
                 limiter.close()
-        self._conclude()
+            doubtful = await self._doubts(writer)
+        self._conclude(doubtful)
 
     def _limiter(self) -> ConnectLimiter:
         rate = self._settings.connect_rate
@@ -210,7 +211,14 @@ class Daemon:
             for number in handled:
                 loop.remove_signal_handler(number)
 
-    def _conclude(self) -> None:
+    async def _doubts(self, writer: Writer) -> list[str]:
+        """Return what cannot be proven; asked before the archive is closed, so that its side files go with it."""
+        if writer.error is not None:
+            return []  # told when it is closed
+        await asyncio.wrap_future(writer.flushed())
+        return doubts(self._settings.database_url, [entry.stream.stream_id for entry in self._entries])
+
+    def _conclude(self, doubtful: list[str]) -> None:
         """Raise what the user must hear, the gravest first (contract, exit codes)."""
         settings = self._settings
         found: list[RecorderError] = []
@@ -233,7 +241,6 @@ class Daemon:
                     "streams had finished; everything received is stored, run it again to go on"
                 )
             )
-        doubtful = doubts(settings.database_url, [entry.stream.stream_id for entry in self._entries])
         if doubtful:
             found.append(Doubt("; ".join(doubtful) + "; see `recorder status`"))
         if found:
