@@ -127,7 +127,8 @@ async def dial(url: str, headers: Mapping[str, str]) -> AsyncIterator[Connection
     except InvalidStatus as refused:
         response = refused.response
         body = bytes(response.body or b"")[:_BODY_SHOWN].decode("utf-8", "replace").strip()
-        raise HandshakeRefused(response.status_code, body, response.headers.get("Retry-After")) from None
+        retry_after = next(iter(response.headers.get_all("Retry-After")), None)  # `get` raises when it stands twice
+        raise HandshakeRefused(response.status_code, body, retry_after) from None
     except ssl.SSLCertVerificationError as error:
         raise NotConnected(f"the certificate does not verify: {error.verify_message}") from None
     except (InvalidHandshake, InvalidMessage, InvalidURI) as error:

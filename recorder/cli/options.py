@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import sys
@@ -13,7 +14,7 @@ import typer
 
 from recorder import logs
 from recorder.config import duration
-from recorder.errors import RecorderError
+from recorder.errors import DiskError, RecorderError
 
 P = ParamSpec("P")
 
@@ -41,6 +42,7 @@ TokenFile = Annotated[
     typer.Option("--token-file", envvar="RECORDER_TOKEN_FILE", help="File with the vendor's token (mode 600)."),
 ]
 Duration = Annotated[float, typer.Option(parser=_duration, metavar="DURATION")]
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 DEFAULT_DATABASE = "sqlite:///recorder.db"
 
 
@@ -64,9 +66,20 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(error.exit_code) from None
         except BrokenPipeError:
             # The reader of our output has seen enough (`| head`): not an error, and nothing more can be written.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _close_output()
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            _close_output()
+            say(f"the output cannot be written: {error.strerror}; make room and run again")
+            raise typer.Exit(DiskError.exit_code) from None
 
     return told
+
+
+def _close_output() -> None:
+    """Throw away what could not be written: the interpreter would try again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(sentence: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -12,6 +13,8 @@ from typing import Any
 
 from recorder.logs import printable
 
+# Control characters (a line break is none: JSON has escaped it, csv quotes it) and those that turn the writing round.
+_OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _JSON_COLUMNS = frozenset({"metadata", "extra", "related_action_ids"})
 _FLAGS = frozenset({"finished", "confirmed", "ours", "recorded_from_start"})
 
@@ -36,10 +39,15 @@ def write(rows: Iterable[Mapping[str, Any]], form: Format, table: Sequence[str],
         _write_csv(rows, columns or table)
     elif form is Format.JSONL:
         for row in rows:
-            sys.stdout.write(json.dumps(_plain(row), ensure_ascii=False) + "\n")
+            sys.stdout.write(_json(_plain(row)) + "\n")
     else:
-        json.dump([_plain(row) for row in rows], sys.stdout, ensure_ascii=False, indent=2)
-        sys.stdout.write("\n")
+        sys.stdout.write(_json([_plain(row) for row in rows], indent=2) + "\n")
+
+
+def _json(value: object, indent: int | None = None) -> str:
+    """Return JSON in which everything that a terminal would obey is escaped; it reads back as the same."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
@@ -49,7 +57,7 @@ def _write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Non
         if header is None:
             header = list(row)
             writer.writerow(header)
-        writer.writerow([_cell(name, row[name]) for name in header])
+        writer.writerow([_OBEYED.sub(lambda found: printable(found[0]), _cell(name, row[name])) for name in header])
     if header is None:
         writer.writerow(columns)
 
@@ -66,7 +74,10 @@ def _write_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> N
         table.add_row(*(printable(_cell(name, row[name])) for name in columns))
     # A pipe has no width: never cut what a script may read.
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False, markup=False, emoji=False)
-    console.print(table)
+    # Captured, because rich itself answers a reader that has gone (`| head`) with exit code 1.
+    with console.capture() as capture:
+        console.print(table)
+    sys.stdout.write(capture.get())
 
 
 def _cell(name: str, value: Any) -> str:

@@ -6,7 +6,7 @@ import sys
 import time
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
@@ -25,6 +25,9 @@ from recorder.cli.options import (
 from recorder.cli.output import Format, write
 from recorder.errors import Doubt, UsageError
 from recorder.model import microseconds
+
+if TYPE_CHECKING:
+    from recorder.query.timelines import Known, Question
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
 
@@ -135,15 +138,15 @@ def timeline(
             period=period,
         )
         rows = timelines.timeline(reader, question)
+        known = timelines.known(reader, question) if form is Format.TABLE and not quiet else None
     if note:
         say(note)
     columns = ("position", "send_type") if revisions else ("ordinal",)
     found = [dict(row._mapping) for row in rows]
     shown = [_timeline_row(row, tz) for row in found] if form is Format.TABLE else found
     write(shown, form, (*columns, "period", "clock", "team", "type", "player", "score", "state", "at"))
-    if form is Format.TABLE and not quiet:
-        stored = f"{stream.actions} actions stored, {stream.gaps} open gaps"
-        say(f"{_match(stream)} {_score(stream)}, {stream.state}; {stored}")
+    if known is not None:
+        say(_closing_line(stream, question, known, as_of))
 
 
 class FrameFormat(StrEnum):
@@ -189,6 +192,25 @@ def frames(
         rows = ({**frame._mapping, "bytes": len(frame.payload)} for frame in found)
         columns = ("position", "received_at", "kind", "opcode", "bytes", "session_id", "frame_number", "reason")
         write(rows, Format(form.value), columns, ("position", "session_id", "frame_number"))
+
+
+def _closing_line(stream: Any, question: Question, known: Known, as_of: str | None) -> str:
+    """Say where the match stands; of an earlier moment, where it stood as far as was known then."""
+    moments = []
+    if as_of is not None:
+        moments.append(f"at {as_of}")
+    if question.as_of_position is not None:
+        moments.append(f"after the action at position {question.as_of_position}")
+    if not moments or not stream.actions:
+        stored = f"{stream.actions} actions stored, {stream.gaps} open gaps"
+        return f"{_match(stream)} {_score(stream)}, {stream.state}; {stored}"
+    if not known.actions:
+        first = stream.first_received_at
+        what = "nothing" if (question.as_of_us or 0) < microseconds(first) else "no action"
+        return f"{_match(stream)}: {what} had been received by {as_of}; the archive's first message is of {first}"
+    plural = "" if known.actions == 1 else "s"
+    counted = f"{known.actions} action{plural} of the {stream.actions} stored now"
+    return f"{_match(stream)} {_score(known)}, as known {' and '.join(moments)}: {counted}"
 
 
 def _timeline_row(row: dict[str, Any], zone: tzinfo) -> dict[str, Any]:

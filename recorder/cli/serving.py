@@ -47,7 +47,8 @@ def demo(
             _print_match(console, shown)
         _print_summary(console, result)
     if keep is not None:
-        console.print(f"The archive is {keep}: try `recorder timeline france-romania --database-url sqlite:///{keep}`.")
+        hint = f"The archive is {keep}: try `recorder timeline france-romania --database-url sqlite:///{keep}`."
+        console.print(hint, soft_wrap=True, markup=False)
     if not result.holds:
         raise DamagedArchive("the archive does not equal what was sent; please report this with the output above")
 
@@ -140,6 +141,7 @@ def replay(
 ) -> None:
     """Serve recorded matches on loopback as the vendor would (any token, unless --token-file names the right one)."""
     import asyncio
+    import signal
 
     from recorder.config import TokenSource
     from recorder.feed.endpoint import path
@@ -164,6 +166,7 @@ def replay(
                 say(f"record it with --endpoint {address}; Ctrl-C ends the replay")
             await listening.serve_forever()
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         asyncio.run(serve_until_stopped())
     except KeyboardInterrupt:

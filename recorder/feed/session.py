@@ -238,4 +238,5 @@ class Session:
 
 def retry_after(header: str | None) -> float:
     """Return the seconds that a ``Retry-After`` header asks for (RFC 9110: a number); 0 when it names none."""
-    return float(header) if header is not None and header.strip().isdigit() else 0.0
+    text = (header or "").strip()
+    return float(text) if text.isascii() and text.isdigit() else 0.0

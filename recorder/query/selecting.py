@@ -40,7 +40,8 @@ def select_stream(reader: Reader, fixture: str, feed: str | None = None) -> tupl
         found = [row for row in streams if row.fixture_id.startswith(wanted)]
     found = found or _by_teams(reader, streams, wanted)
     if not found:
-        raise UsageError(f"no recorded fixture is named {fixture!r}; `recorder fixtures` lists what there is")
+        hint = f"; the beginning of an id needs at least {_MIN_PREFIX} characters" if len(wanted) < _MIN_PREFIX else ""
+        raise UsageError(f"no recorded fixture is named {fixture!r}{hint}; `recorder fixtures` lists what there is")
     ids = sorted({row.fixture_id for row in found})
     if len(ids) > 1:
         raise UsageError(f"{fixture!r} names {len(ids)} fixtures ({', '.join(ids[:5])}); type more of the id or a date")

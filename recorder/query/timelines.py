@@ -37,6 +37,27 @@ def timeline(reader: Reader, question: Question) -> list[Row[Any]]:
     return [row for row in rows if _shown(row, question)]
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """How far the knowledge goes that a question allows: ``actions`` of them, and the newest score among them."""
+
+    actions: int
+    home_score: int | None
+    away_score: int | None
+
+
+def known(reader: Reader, question: Question) -> Known:
+    """Return what was known of the match as a whole at the moment that is asked about, whatever is shown of it."""
+    where, parameters = _known(question)
+    rows = reader.rows(
+        f"SELECT home_score, away_score FROM ({views.actions(reader.dialect, where)}) ORDER BY position DESC",
+        parameters,
+    )
+    home = next((row.home_score for row in rows if row.home_score is not None), None)
+    away = next((row.away_score for row in rows if row.away_score is not None), None)
+    return Known(len(rows), home, away)
+
+
 def _known(question: Question) -> tuple[str, dict[str, Any]]:
     """What was known goes into the fold; what is shown is chosen behind it."""
     clauses, parameters = ["s.stream_id = :stream_id"], {"stream_id": question.stream_id}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
+from itertools import accumulate
 
 from recorder.errors import UsageError
 from recorder.model import Feed, Stream
@@ -71,5 +72,5 @@ def _recording(reader: Reader, row: object) -> Recording:
         title=str(stream),
         packets=[frame.payload for frame in found],
         # A frame placed later than it came does not make time run backwards.
-        offsets_s=[max(times[: index + 1]) - times[0] for index in range(len(times))],
+        offsets_s=[latest - times[0] for latest in accumulate(times, max)],
     )

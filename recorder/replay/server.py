@@ -115,7 +115,7 @@ class ReplayServer:
                 due = self._began + recording.offsets_s[position] / (self._behaviour.scale or 1.0)
                 if due > loop.time():
                     await asyncio.sleep(due - loop.time())
-            await connection.send(recording.packets[position].decode())
+            await connection.send(recording.packets[position], text=True)
             if await self._cut(connection, recording, position):
                 return
 
