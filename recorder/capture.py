@@ -201,6 +201,7 @@ class _Conversation:
         self._session = session
         self._writer = writer
         self._told = told
+        self._pausing = False
         self.why: str | None = None
         """Why we closed it; None: the peer did."""
         self.error: WireError | None = None
@@ -211,7 +212,7 @@ class _Conversation:
             watch = group.create_task(self._watch(connection))
             try:
                 while not self._obey(await self._take(connection)):
-                    await self._writer.room()
+                    await self._room()
             except ConnectionOver as over:
                 self.error = over if self.why is None else None
             watch.cancel()
@@ -224,9 +225,19 @@ class _Conversation:
             self._told(self._session.appended - before)
         return answer
 
+    async def _room(self) -> None:
+        """Stop reading while too much waits for the disk; the vendor's silence is not watched meanwhile."""
+        began_ns = time.monotonic_ns()
+        self._pausing = True
+        await self._writer.room()
+        self._pausing = False
+        self._session.paused(time.monotonic_ns() - began_ns)
+
     async def _watch(self, connection: Connection) -> None:
         while True:
             await asyncio.sleep(self._session.tick_s)
+            if self._pausing:
+                continue
             answer = self._session.tick(time.monotonic_ns(), _now_us())
             if self._obey(answer):
                 if answer.abort:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import Any
 
 
 def set_up(verbosity: int) -> None:
@@ -26,3 +27,7 @@ class _OneLine(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
         record.message = printable(record.message)
         return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name is logging's
+        # Several lines, but what an exception says may come from a feed.
+        return "\n".join(printable(line) for line in super().formatException(ei).split("\n"))

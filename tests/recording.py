@@ -235,7 +235,7 @@ class Shell:
             stdin=more.pop("stdin", subprocess.DEVNULL),
             stdout=more.pop("stdout", subprocess.PIPE),
             stderr=more.pop("stderr", subprocess.PIPE),
-            preexec_fn=before,
+            preexec_fn=before,  # noqa: PLW1509 - sets a limit, takes no lock
             **more,
         )
 

@@ -79,7 +79,7 @@ def test_times_are_of_arrival() -> None:
 
     async def client(connection: wire.Connection) -> tuple[Received, Received, int]:
         first = await connection.receive()
-        while not connection._websocket.stamps:  # the second has not arrived yet
+        while not connection._websocket.stamps:  # noqa: ASYNC110 - the second has not arrived yet
             await asyncio.sleep(0)
         asked_ns = time.monotonic_ns()
         return first, await connection.receive(), asked_ns
@@ -216,7 +216,7 @@ def test_nobody_listens() -> None:
         async with dial(endpoint, {}):
             pass
 
-    with pytest.raises(NotConnected, match="(?i)refused|connect"):
+    with pytest.raises(NotConnected, match=r"(?i)refused|connect"):
         asyncio.run(main())
 
 

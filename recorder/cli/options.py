@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import Annotated, ParamSpec
 
 import typer
+from typer.exceptions import TyperException
 
 from recorder import logs
 from recorder.config import duration
 from recorder.errors import DiskError, RecorderError
+
+_log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 
@@ -61,20 +65,30 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
         try:
             function(*arguments, **options)
             sys.stdout.flush()
-        except RecorderError as error:
-            say(str(error))
-            raise typer.Exit(error.exit_code) from None
-        except BrokenPipeError:
-            # The reader of our output has seen enough (`| head`): not an error, and nothing more can be written.
-            _close_output()
-        except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            _close_output()
-            say(f"the output cannot be written: {error.strerror}; make room and run again")
-            raise typer.Exit(DiskError.exit_code) from None
+        except (TyperException, typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            raise typer.Exit(_tell(error)) from None
 
     return told
+
+
+def _tell(error: Exception) -> int:
+    """Say what happened and what to do; return the exit code."""
+    if isinstance(error, RecorderError):
+        say(str(error))
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
+        # The reader of our output has seen enough (`| head`): not an error, and nothing more can be written.
+        _close_output()
+        return 0
+    if isinstance(error, OSError) and error.errno in _FULL:
+        _close_output()
+        say(f"the output cannot be written: {error.strerror}; make room and run again")
+        return DiskError.exit_code
+    _log.error("unexpected error", exc_info=error)
+    say(f"unexpected error ({type(error).__name__}: {error}); please report it with the lines above")
+    return RecorderError.exit_code
 
 
 def _close_output() -> None:

@@ -27,6 +27,9 @@ from recorder.errors import Doubt, UsageError
 from recorder.model import microseconds
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from recorder.query.listing import Standing
     from recorder.query.timelines import Known, Question
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
@@ -47,34 +50,44 @@ def status(
     from recorder.query.listing import status as ask
     from recorder.query.reading import reading
 
-    columns = ("state", "feed", "sport", "match", "score", "actions", "last_action_at", "lag", "gaps", "open_session")
-    while True:
-        with reading(database_url) as reader:
-            standings = ask(reader)
-        if watch and sys.stdout.isatty():
-            sys.stdout.write("\x1b[H\x1b[2J")
-        rows = [
-            {
-                **standing.stream._mapping,
-                "match": _match(standing.stream),
-                "score": _score(standing.stream),
-                "last_action_at": standing.last_action_at,
-                "open_session": standing.open_session,
-                "lag_s": standing.lag_s,
-                "lag": "" if standing.lag_s is None else f"{standing.lag_s:.0f} s",
-            }
-            for standing in standings
-        ]
-        write(rows, form, columns)
-        for standing in standings:
-            for gap in standing.open_gaps:
-                say(f"{standing.stream.fixture_id}: open gap {gap.cause}: {gap.detail}")
+    standings: Sequence[Standing] = ()
+    try:
+        while True:
+            with reading(database_url) as reader:
+                standings = ask(reader)
+            _print_status(standings, form, clear=watch and sys.stdout.isatty())
+            if not watch:
+                break
+            time.sleep(2)
+    except KeyboardInterrupt:
         if not watch:
-            break
-        time.sleep(2)
+            raise
     late = [standing for standing in standings if max_lag is not None and (standing.lag_s or 0.0) > max_lag]
     if late:
         raise Doubt(f"{len(late)} streams have been silent for more than {max_lag:g} s; look at their recorder")
+
+
+def _print_status(standings: Sequence[Standing], form: Format, *, clear: bool) -> None:
+    if clear:
+        sys.stdout.write("\x1b[H\x1b[2J")
+    rows = [
+        {
+            **standing.stream._mapping,
+            "match": _match(standing.stream),
+            "score": _score(standing.stream),
+            "last_action_at": standing.last_action_at,
+            "open_session": standing.open_session,
+            "lag_s": standing.lag_s,
+            "lag": "" if standing.lag_s is None else f"{standing.lag_s:.0f} s",
+        }
+        for standing in standings
+    ]
+    columns = ("state", "feed", "sport", "match", "score", "actions", "last_action_at", "lag", "gaps", "open_session")
+    write(rows, form, columns)
+    sys.stdout.flush()  # with --watch somebody may be waiting at the other end of a pipe
+    for standing in standings:
+        for gap in standing.open_gaps:
+            say(f"{standing.stream.fixture_id}: open gap {gap.cause}: {gap.detail}")
 
 
 @command

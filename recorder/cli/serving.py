@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -47,7 +48,8 @@ def demo(
             _print_match(console, shown)
         _print_summary(console, result)
     if keep is not None:
-        hint = f"The archive is {keep}: try `recorder timeline france-romania --database-url sqlite:///{keep}`."
+        url = shlex.quote(f"sqlite:///{keep}")
+        hint = f"The archive is {keep}: try `recorder timeline france-romania --database-url {url}`."
         console.print(hint, soft_wrap=True, markup=False)
     if not result.holds:
         raise DamagedArchive("the archive does not equal what was sent; please report this with the output above")
@@ -171,5 +173,7 @@ def replay(
         asyncio.run(serve_until_stopped())
     except KeyboardInterrupt:
         say("the replay has ended")
+    except BrokenPipeError:  # nobody reads the addresses
+        raise
     except OSError as error:
         raise UsageError(f"port {port} cannot be opened: {error.strerror}; choose another with --port") from None

@@ -129,12 +129,12 @@ class Session:
             monotonic_ns=now_ns,
         )
         self._frames += 1
-        self._last_frame_ns = now_ns
+        self._last_frame_ns = max(self._last_frame_ns, now_ns)  # a pause of ours may lie behind its arrival
         message = read(payload)
         if message.kind is Kind.ACTION and self._ledger.stream.channel == ACTIONS:
             self.authorised = True
             self._actions += 1
-            self._idle_since_ns, self._told_quiet = now_ns, False
+            self._idle_since_ns, self._told_quiet = max(self._idle_since_ns, now_ns), False
             return self._answer(self._ledger.actions(frame, message, self._opened_us), now_ns)
         kind = Kind.UNKNOWN if message.kind is Kind.ACTION else message.kind
         if kind is Kind.ERROR:
@@ -145,6 +145,11 @@ class Session:
             self.authorised = True
             self._idle_since_ns = now_ns
         return self._answer(self._ledger.control(replace(frame, kind=kind, reason=message.reason), message), now_ns)
+
+    def paused(self, duration_ns: int) -> None:
+        """We did not read for so long: what did not come meanwhile is no silence of the vendor's."""
+        self._last_frame_ns += duration_ns
+        self._idle_since_ns += duration_ns
 
     def tick(self, now_ns: int, now_us: int) -> Answer:
         """Look at the clock."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -25,28 +28,45 @@ def shell(tmp_path: Path, server: VendorServer) -> Shell:
     return Shell(tmp_path, server)
 
 
-@pytest.fixture
-def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
-    """Run commands without the start of an interpreter each, in an own directory, with a token."""
-    for name in ("RECORDER_DATABASE_URL", "RECORDER_ENDPOINT", "RECORDER_TOKEN_FILE", "CREDENTIALS_DIRECTORY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))
-    monkeypatch.setenv("RECORDER_TOKEN", TOKEN)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-    log = logging.getLogger("recorder")
-    before = (list(log.handlers), log.level, log.propagate)
+class Inside(Shell):
+    """A shell whose `call` needs no interpreter of its own: for commands that only read, many times as fast."""
 
-    def run(*arguments: str, database: Filled | None = None, stdin: str | None = None) -> Ended:
-        place: Sequence[str] = () if database is None else ("--database-url", database.url)
-        left = CliRunner().invoke(app, [*arguments, *place], input=stdin, prog_name="recorder")
+    def call(self, *arguments: str, **more: Any) -> Ended:
+        with pytest.MonkeyPatch.context() as patch, log_as_it_was():
+            for name in os.environ:
+                patch.delenv(name)
+            for name, value in (self.environment | more.pop("env", {})).items():
+                patch.setenv(name, value)
+            patch.chdir(self.directory)
+            left = CliRunner().invoke(app, list(arguments), prog_name="recorder", **more)
         if left.exception is not None and not isinstance(left.exception, SystemExit):
             raise left.exception
         return Ended(left.exit_code, left.stdout, left.stderr)
 
-    yield run
-    log.handlers, log.propagate = before[0], before[2]
-    log.setLevel(before[1])
+
+@contextmanager
+def log_as_it_was() -> Iterator[None]:
+    """Take back what a command does to the log of the process that it runs in."""
+    log = logging.getLogger("recorder")
+    handlers, level, propagate = list(log.handlers), log.level, log.propagate
+    try:
+        yield
+    finally:
+        log.handlers, log.propagate = handlers, propagate
+        log.setLevel(level)
+
+
+@pytest.fixture
+def call(tmp_path: Path) -> Call:
+    """Run commands without the start of an interpreter each, in an own directory, with a token."""
+    inside = Inside(tmp_path)
+    inside.environment["RECORDER_TOKEN"] = TOKEN
+
+    def run(*arguments: str, database: Filled | None = None, **more: Any) -> Ended:
+        place = () if database is None else ("--database-url", database.url)
+        return inside.call(*arguments, *place, **more)
+
+    return run
 
 
 @pytest.fixture(scope="module")

@@ -198,7 +198,7 @@ def test_token_file_that_others_can_read(shell: Shell, server: VendorServer) -> 
 )
 def test_unsafe_settings(call: Call, tmp_path: Path, arguments: tuple[str, ...], part: str) -> None:
     """Settings that would give the token away, annoy the vendor or lose what is recorded are refused: 78."""
-    said = sentence(call("run", "--fixtures", "-", *arguments, stdin=SNOOKER.line), 78)
+    said = sentence(call("run", "--fixtures", "-", *arguments, input=SNOOKER.line), 78)
     assert part in said
     assert "secret" not in said
     assert list(tmp_path.iterdir()) == []
@@ -398,15 +398,6 @@ def test_once(shell: Shell, server: VendorServer) -> None:
     assert sentence_less(shell.run("--once", *FAST))
     assert sentence_less(shell.run("--once", *FAST))
     assert stored(shell, SNOOKER) == SNOOKER.packets[:50]
-
-
-def test_a_finished_match_again(shell: Shell, server: VendorServer) -> None:
-    """A run over a match that is complete finds nothing new and leaves: 0."""
-    server.serve(SNOOKER)
-    shell.write_list(SNOOKER)
-    assert sentence_less(shell.run("--until-finished", *FAST))
-    assert sentence_less(shell.run("--until-finished", *FAST))
-    assert stored(shell, SNOOKER) == SNOOKER.packets
 
 
 def test_token_from_a_file(shell: Shell, server: VendorServer) -> None:

@@ -8,12 +8,12 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.conftest import Inside
 from tests.recording import Recording, Shell
 from tests.vendor import Match, Script, VendorServer, load
 
@@ -22,7 +22,7 @@ NASTY = "Evil\x1b[2J\x07\r\nName\x9b1m\u202e"
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """An archive with a football match of both feeds and a snooker match."""
     directory = tmp_path_factory.mktemp("archive")
     with VendorServer() as server:
@@ -32,7 +32,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         for match in both:
             server.serve(match)
         recording.run(*both, database_url=f"sqlite:///{recording.path}")
-    yield Shell(directory)
+    return Inside(directory)
 
 
 def parsed(text: str, form: str) -> list[dict[str, Any]]:
@@ -212,7 +212,7 @@ def test_usage_errors(archive: Shell, command: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("command", [("timeline", "x-y"), ("fixtures",), ("status",), ("frames", "x-y"), ("replay",)])
 def test_no_database(tmp_path: Path, command: tuple[str, ...]) -> None:
     """Where there is no archive: 2, with the absolute path that was tried, and none is made."""
-    shell = Shell(tmp_path)
+    shell = Inside(tmp_path)
     result = shell.call(*command)
     assert (result.code, result.out) == (2, "")
     assert str(shell.path) in result.err
@@ -221,7 +221,7 @@ def test_no_database(tmp_path: Path, command: tuple[str, ...]) -> None:
 
 def test_database_from_the_environment(archive: Shell, tmp_path: Path) -> None:
     """RECORDER_DATABASE_URL names the archive."""
-    shell = Shell(tmp_path)
+    shell = Inside(tmp_path)
     assert shell.call("fixtures", env={"RECORDER_DATABASE_URL": f"sqlite:///{archive.path}"}).code == 0
 
 
@@ -259,7 +259,7 @@ def test_head(archive: Shell, command: tuple[str, ...]) -> None:
 
 
 @pytest.fixture(scope="module")
-def nasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """An archive of a match whose names try to command the terminal."""
     directory = tmp_path_factory.mktemp("nasty")
     packets = []
@@ -276,7 +276,7 @@ def nasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         path = directory / "recorder.db"
         line = f'{SNOOKER.line} label="{NASTY.replace(chr(13), "").replace(chr(10), "")}"'
         recording.run(line, until_finished=False, once=True, database_url=f"sqlite:///{path}")
-    yield Shell(directory)
+    return Inside(directory)
 
 
 @pytest.mark.parametrize("form", ["table", "json", "jsonl", "csv"])
@@ -303,7 +303,7 @@ def test_version_and_help(archive: Shell) -> None:
 
 def test_db(tmp_path: Path) -> None:
     """`db upgrade` makes an archive, `db check` approves of it, `db downgrade` asks to be sure."""
-    shell = Shell(tmp_path)
+    shell = Inside(tmp_path)
     assert shell.call("db", "check").code == 2
     assert shell.call("db", "upgrade").code == 0
     assert shell.call("db", "check").code == 0
