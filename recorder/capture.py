@@ -94,6 +94,8 @@ class Capture:
         )
         while True:
             await self._vendor.limiter.turn()
+            if self._vendor.account.shut_out.is_set():
+                return False
             decision = await self._connection()
             if isinstance(decision, Done):
                 _log.info("%s: %s", stream, decision.why)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from recorder import signals
 from recorder.account import REFUSALS, Account
 from recorder.archive.load import load
 from recorder.archive.writer import Writer
@@ -35,6 +34,7 @@ from recorder.query.doubts import doubts
 
 _log = logging.getLogger(__name__)
 
+_TIME_IS_OVER = "--for"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -148,7 +148,7 @@ class Daemon:
     async def _record(self, captures: Sequence[Capture], writer: Writer) -> None:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._supervise(capture, writer)) for capture in captures]
-            with self._signals():
+            with signals.handled(self.stop):
                 await self._end(tasks)
             for task in tasks:
                 task.cancel()
@@ -182,34 +182,12 @@ class Daemon:
             for future in waiting:
                 future.cancel()
         if self._settings.for_s is not None and not ended:
-            self.stop("--for")
+            self.stop(_TIME_IS_OVER)
 
     async def _all_ended(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         await asyncio.wait(tasks)
         if not (self._settings.until_finished or self._settings.once):
             await asyncio.Event().wait()
-
-    @contextlib.contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Leave in order on SIGTERM and SIGINT; a second one finds the default handlers."""
-        loop = asyncio.get_running_loop()
-        handled: tuple[signal.Signals, ...] = (signal.SIGTERM, signal.SIGINT)
-
-        def leave(number: signal.Signals) -> None:
-            for other in handled:
-                loop.remove_signal_handler(other)
-            self.stop(number.name)
-
-        try:
-            for number in handled:
-                loop.add_signal_handler(number, leave, number)
-        except (ValueError, RuntimeError):  # not the main thread: whoever embeds us owns the signals
-            handled = ()
-        try:
-            yield
-        finally:
-            for number in handled:
-                loop.remove_signal_handler(number)
 
     async def _doubts(self, writer: Writer) -> list[str]:
         """Return what cannot be proven; asked before the archive is closed, so that its side files go with it."""
@@ -230,7 +208,7 @@ class Daemon:
                 )
             )
         left = [entry for entry in self._entries if entry not in self._ended]
-        if left and not self._account.reached:
+        if left and not self._account.reached and self._stopped_by in (None, _TIME_IS_OVER):
             found.append(
                 Unreachable(f"{settings.endpoint} could not be reached for any of {len(left)} streams; try again later")
             )

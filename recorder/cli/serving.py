@@ -143,8 +143,8 @@ def replay(
 ) -> None:
     """Serve recorded matches on loopback as the vendor would (any token, unless --token-file names the right one)."""
     import asyncio
-    import signal
 
+    from recorder import signals
     from recorder.config import TokenSource
     from recorder.feed.endpoint import path
     from recorder.query.reading import reading
@@ -159,6 +159,11 @@ def replay(
     server = ReplayServer(recordings, Behaviour(scale=None if speed == "fast" else scale, token=token))
 
     async def serve_until_stopped() -> None:
+        stopped = asyncio.Event()
+        with signals.handled(lambda _name: stopped.set()):
+            await serve(stopped)
+
+    async def serve(stopped: asyncio.Event) -> None:
         async with server.listen(port=port) as listening:
             address = f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
             for recording in recordings:
@@ -166,13 +171,11 @@ def replay(
             sys.stdout.flush()
             if not quiet:
                 say(f"record it with --endpoint {address}; Ctrl-C ends the replay")
-            await listening.serve_forever()
+            await stopped.wait()
+        say("the replay has ended")
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         asyncio.run(serve_until_stopped())
-    except KeyboardInterrupt:
-        say("the replay has ended")
     except BrokenPipeError:  # nobody reads the addresses
         raise
     except OSError as error:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -74,14 +74,14 @@ class ReplayServer:
             assert connection.request is not None
             address = urlsplit(connection.request.path)
             query = parse_qs(address.query)
-            heart = asyncio.ensure_future(self._beat(connection))
-            try:
-                await self._send(connection, self._recordings[address.path], query)
-                await connection.wait_closed()
-            finally:
-                heart.cancel()
         except ConnectionClosed:
-            pass
+            return
+        async with asyncio.TaskGroup() as group:
+            talk = (self._beat(connection), self._send(connection, self._recordings[address.path], query))
+            tasks = [group.create_task(_until_closed(said)) for said in talk]
+            await connection.wait_closed()  # also in the middle of a long pause between two packets
+            for task in tasks:
+                task.cancel()
 
     async def _authenticated(self, connection: ServerConnection) -> bool:
         try:
@@ -101,10 +101,7 @@ class ReplayServer:
             await asyncio.sleep(self._behaviour.heartbeat_s)
             now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
             beat = {"eventElementType": "Heartbeat", "timestamp": now, "message": f"Heartbeat sent at {now}"}
-            try:
-                await connection.send(json.dumps(beat))
-            except ConnectionClosed:
-                return
+            await connection.send(json.dumps(beat))
 
     async def _send(self, connection: ServerConnection, recording: Recording, query: Mapping[str, list[str]]) -> None:
         start = _start_position(query)
@@ -130,6 +127,11 @@ class ReplayServer:
         else:
             connection.transport.abort()
         return True
+
+
+async def _until_closed(said: Coroutine[None, None, None]) -> None:
+    with suppress(ConnectionClosed):
+        await said
 
 
 def _start_position(query: Mapping[str, list[str]]) -> int:
