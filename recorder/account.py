@@ -12,6 +12,8 @@ class Account:
     """One run's standing with the vendor. ``shut_out`` is set when it is time to give up."""
 
     def __init__(self) -> None:
+        self.tried = False
+        """Whether any attempt to connect came to an end."""
         self.reached = False
         """Whether any server answered at all."""
         self.let_in = False

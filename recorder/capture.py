@@ -150,6 +150,7 @@ class Capture:
                 await conversation.hold(connection)
         except WireError as error:
             conversation.error = error
+            self._vendor.account.tried = True
             self._vendor.account.reached |= not isinstance(error, NotConnected)
         except asyncio.CancelledError:
             conversation.why = "stopped"

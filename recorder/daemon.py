@@ -34,7 +34,6 @@ from recorder.query.doubts import doubts
 
 _log = logging.getLogger(__name__)
 
-_TIME_IS_OVER = "--for"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -182,7 +181,7 @@ class Daemon:
             for future in waiting:
                 future.cancel()
         if self._settings.for_s is not None and not ended:
-            self.stop(_TIME_IS_OVER)
+            self.stop("--for")
 
     async def _all_ended(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         await asyncio.wait(tasks)
@@ -208,7 +207,7 @@ class Daemon:
                 )
             )
         left = [entry for entry in self._entries if entry not in self._ended]
-        if left and not self._account.reached and self._stopped_by in (None, _TIME_IS_OVER):
+        if left and self._account.tried and not self._account.reached:
             found.append(
                 Unreachable(f"{settings.endpoint} could not be reached for any of {len(left)} streams; try again later")
             )
