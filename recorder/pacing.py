@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import random
 import time
 from pathlib import Path
 
@@ -18,12 +19,16 @@ DEFAULT_RATE = 5.0
 _SLACK = 1.1
 """Spacing over 1/rate: an attempt reaches the server a little early or late."""
 
+_CHANCE = 0.1
+"""Part of a spacing that a wait is at most longer by chance."""
+
 
 class ConnectLimiter:
     """Hands out turns, one at a time, each at least 1.1/rate seconds after the one before.
 
     With a ``state_directory`` the turns are shared with every other recorder that uses the same one: the moment of the
-    last turn stands in a file, and waiting for the next one happens under that file's lock.
+    last turn stands in a file. Its lock is held for looking and stamping only, never while waiting: whoever waits
+    longest would otherwise not be served, but whoever has just been.
     """
 
     def __init__(self, rate: float = DEFAULT_RATE, state_directory: Path | None = None) -> None:
@@ -38,19 +43,10 @@ class ConnectLimiter:
     async def turn(self) -> None:
         """Wait until it is our turn to connect."""
         async with self._lock:
-            if self._file is None:
-                await _sleep_until(self._last_ns + self._spacing_ns)
-                self._last_ns = time.monotonic_ns()
-                return
-            while not self._try_lock(self._file):
-                await asyncio.sleep(self._spacing_ns / 4e9)
-            try:
-                # A stamp from the future is another clock's (a container's own): one spacing is the most to wait.
-                last_ns = min(self._read(self._file), time.monotonic_ns())
-                await _sleep_until(last_ns + self._spacing_ns)
-                os.pwrite(self._file, f"{_boot()} {time.monotonic_ns():020d}\n".encode(), 0)
-            finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+            began_ns = time.monotonic_ns()
+            while (wait_ns := self._claim(began_ns)) > 0:
+                # A little chance, so that of two recorders that wait for the same moment not always one wins.
+                await asyncio.sleep((wait_ns + random.uniform(0, _CHANCE) * self._spacing_ns) / 1e9)
 
     def close(self) -> None:
         """Let go of the shared file."""
@@ -58,25 +54,32 @@ class ConnectLimiter:
             os.close(self._file)
             self._file = None
 
-    @staticmethod
-    def _try_lock(file: int) -> bool:
+    def _claim(self, began_ns: int) -> int:
+        """Take the turn if it is due, and return 0; else return how long (ns) to wait before asking again."""
+        if self._file is None:
+            wait_ns = self._left(self._last_ns, began_ns)
+            if wait_ns <= 0:
+                self._last_ns = time.monotonic_ns()
+            return wait_ns
+        fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
+            wait_ns = self._left(_read(self._file), began_ns)
+            if wait_ns <= 0:
+                os.pwrite(self._file, f"{_boot()} {time.monotonic_ns():020d}\n".encode(), 0)
+            return wait_ns
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
 
-    @staticmethod
-    def _read(file: int) -> int:
-        """Return the last turn's monotonic time in ns; 0 when it was on another boot or the file is new."""
-        boot, _, last = os.pread(file, 200, 0).decode(errors="replace").partition(" ")
-        return int(last) if boot == _boot() and last.strip().isdigit() else 0
+    def _left(self, last_ns: int, began_ns: int) -> int:
+        now_ns = time.monotonic_ns()
+        # A stamp from the future is another clock's (a container's own): one spacing is the most to wait for it.
+        return (last_ns if last_ns <= now_ns else began_ns) + self._spacing_ns - now_ns
 
 
-async def _sleep_until(monotonic_ns: int) -> None:
-    # asyncio wakes up to a clock's resolution early.
-    while (left := monotonic_ns - time.monotonic_ns()) > 0:
-        await asyncio.sleep(left / 1e9)
+def _read(file: int) -> int:
+    """Return the last turn's monotonic time in ns; 0 when it was on another boot or the file is new."""
+    boot, _, last = os.pread(file, 200, 0).decode(errors="replace").partition(" ")
+    return int(last) if boot == _boot() and last.strip().isdigit() else 0
 
 
 def _boot() -> str:

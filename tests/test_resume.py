@@ -99,6 +99,16 @@ def few_packets_from_elsewhere(recording: Recording, match: Match, start: int, k
     assert list(recording.positions(match)) == list(range(len(theirs) - len(left_out)))
 
 
+@pytest.mark.parametrize("end", CUTS)
+def test_dropped_at_the_end(recording: Recording, server: VendorServer, end: Drop) -> None:
+    """A vendor that drops us behind the last packet of a finished match, however rudely, does not keep us for ever."""
+    match = load(SNOOKER)
+    server.serve(match, Script(after_end=end))
+    recording.run(match)
+    recording.assert_complete(match)
+    assert len(server.attempts) < 20
+
+
 # Where the server starts
 
 

@@ -82,6 +82,8 @@ class Ledger:
         """Whether the newest action that speaks of it says that the match is over."""
         self.finished_live_ns: int | None = None
         """When (monotonic) a live packet said so; None when it was over before we came."""
+        self.empty_answers = 0
+        """How many connections in a row, asked for what is behind everything stored, brought nothing."""
         self._epoch = stored.epoch
         self._last_received_us = stored.last_received_us
         self._frame_digests = list(stored.frame_digests)
@@ -198,6 +200,7 @@ class Ledger:
         evidence = item.ref
         assert isinstance(evidence, Evidence)
         self._counts["actions"] += 1
+        self.empty_answers = 0
         booked.appended += 1
         self._frame_digests.append(evidence.frame.digest)
         self._last_received_us = evidence.frame.received_us

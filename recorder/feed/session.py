@@ -172,8 +172,7 @@ class Session:
     def closed(self, error: WireError | None, now_ns: int, now_us: int) -> tuple[tuple[Operation, ...], Next]:
         """The connection is over, or never was; ``error`` says how, None when we closed it."""
         # A cut in the middle of a backlog is not its end, even when the last action said that the match is over.
-        clean = isinstance(error, ConnectionOver) and error.code == _NORMAL_CLOSE
-        if (self._has_settled(now_ns) or (clean and self._shows_no_more)) and self._is_over(now_ns):
+        if (self._has_settled(now_ns) or self._said_no_more(error)) and self._is_over(now_ns):
             self._ended = self._end
         entry = self._ledger.close_session(authorised=self.authorised, now_us=now_us)
         return entry.operations, self._next(error)
@@ -197,6 +196,14 @@ class Session:
     def _shows_no_more(self) -> bool:
         """Whether the vendor, asked for what is behind everything that is stored, has sent nothing."""
         return self._asked_past_all and not self._actions and self._realign is None
+
+    def _said_no_more(self, error: WireError | None) -> bool:
+        """Say whether closing was the vendor's way to say that there is no more: politely, or twice in a row."""
+        if not (self.authorised and self._shows_no_more):
+            return False
+        self._ledger.empty_answers += 1
+        clean = isinstance(error, ConnectionOver) and error.code == _NORMAL_CLOSE
+        return clean or self._ledger.empty_answers > 1
 
     def _has_settled(self, now_ns: int) -> bool:
         """Say whether what was there at the beginning has come; where nothing has, that takes longer to tell."""
