@@ -45,7 +45,6 @@ TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", envvar="RECORDER_TOKEN_FILE", help="File with the vendor's token (mode 600)."),
 ]
-Duration = Annotated[float, typer.Option(parser=_duration, metavar="DURATION")]
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 DEFAULT_DATABASE = "sqlite:///recorder.db"
 
