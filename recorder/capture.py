@@ -10,12 +10,11 @@ import logging
 import os
 import platform
 import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from recorder import __version__
+from recorder import __version__, clock
 from recorder.account import Account
 from recorder.archive.writer import Writer
 from recorder.config import TokenSource
@@ -88,7 +87,7 @@ class Capture:
                     speed=self.entry.speed,
                     starts_us=self.entry.starts_us,
                     origin_host=urlsplit(self._vendor.endpoint).hostname,
-                    at_us=_now_us(),
+                    at_us=clock.wall_us(),
                 )
             ]
         )
@@ -125,7 +124,7 @@ class Capture:
             token = self._vendor.token.read()  # anew for every attempt: the file may have been rotated
         except RecorderError as error:
             return Refused(str(error))
-        opened_us, opened_ns = _now_us(), time.monotonic_ns()
+        opened_us, opened_ns = clock.wall_us(), clock.elapsed_ns()
         session_id = self._ledger.ids.next(opened_us)
         ask = self._ledger.resume.ask()
         url = endpoint.url(
@@ -156,9 +155,9 @@ class Capture:
             conversation.why = "stopped"
             raise
         finally:
-            operations, decision = session.closed(conversation.error, time.monotonic_ns(), _now_us())
+            operations, decision = session.closed(conversation.error, clock.elapsed_ns(), clock.wall_us())
             self._writer.submit([*operations, self._closed(session_id, conversation, decision)])
-        if session.appended or time.monotonic_ns() - opened_ns >= _SURVIVED_S * 1e9:
+        if session.appended or clock.elapsed_ns() - opened_ns >= _SURVIVED_S * 1e9:
             self._failures = 0
         return decision
 
@@ -190,7 +189,7 @@ class Capture:
             stream_id=self.entry.stream.stream_id,
             session_id=session_id,
             counts=self._ledger.counts,
-            closed_us=_now_us(),
+            closed_us=clock.wall_us(),
             close_code=closed.code if closed else None,
             close_reason=closed.reason if closed else None,
             outcome=conversation.why or decision.why,
@@ -230,18 +229,18 @@ class _Conversation:
 
     async def _room(self) -> None:
         """Stop reading while too much waits for the disk; the vendor's silence is not watched meanwhile."""
-        began_ns = time.monotonic_ns()
+        began_ns = clock.elapsed_ns()
         self._pausing = True
         await self._writer.room()
         self._pausing = False
-        self._session.paused(time.monotonic_ns() - began_ns)
+        self._session.paused(clock.elapsed_ns() - began_ns)
 
     async def _watch(self, connection: Connection) -> None:
         while True:
             await asyncio.sleep(self._session.tick_s)
             if self._pausing:
                 continue
-            answer = self._session.tick(time.monotonic_ns(), _now_us())
+            answer = self._session.tick(clock.elapsed_ns(), clock.wall_us())
             if self._obey(answer):
                 if answer.abort:
                     connection.abort()
@@ -259,7 +258,3 @@ class _Conversation:
 def _asks_past_all(ask: Ask, calibration: Calibration | None) -> bool:
     """Say whether whatever comes should be new: as it was asked for, or because this vendor sends nothing else."""
     return not ask.from_zero and (not ask.overlap or (calibration is not None and calibration.live))
-
-
-def _now_us() -> int:
-    return time.time_ns() // 1000

@@ -1,6 +1,6 @@
 """The values that the rooms pass to each other. Frozen; units and sentinels stand in the names and here.
 
-Times named ``*_us`` are microseconds since 1970-01-01 UTC, by our wall clock; ``*_ns`` monotonic nanoseconds that
+Times named ``*_us`` are microseconds since 1970-01-01 UTC, by our wall clock; ``*_ns`` elapsed nanoseconds (`clock`) that
 only mean something beside another reading of the same session. Digests are the first 16 bytes of a SHA-256.
 """
 

@@ -10,8 +10,9 @@ import asyncio
 import fcntl
 import os
 import random
-import time
 from pathlib import Path
+
+from recorder import clock
 
 DEFAULT_RATE = 5.0
 """Attempts a second."""
@@ -43,7 +44,7 @@ class ConnectLimiter:
     async def turn(self) -> None:
         """Wait until it is our turn to connect."""
         async with self._lock:
-            began_ns = time.monotonic_ns()
+            began_ns = clock.elapsed_ns()
             while (wait_ns := self._claim(began_ns)) > 0:
                 # A little chance, so that of two recorders that wait for the same moment not always one wins.
                 await asyncio.sleep((wait_ns + random.uniform(0, _CHANCE) * self._spacing_ns) / 1e9)
@@ -59,19 +60,19 @@ class ConnectLimiter:
         if self._file is None:
             wait_ns = self._left(self._last_ns, began_ns)
             if wait_ns <= 0:
-                self._last_ns = time.monotonic_ns()
+                self._last_ns = clock.elapsed_ns()
             return wait_ns
         fcntl.flock(self._file, fcntl.LOCK_EX)
         try:
             wait_ns = self._left(_read(self._file), began_ns)
             if wait_ns <= 0:
-                os.pwrite(self._file, f"{_boot()} {time.monotonic_ns():020d}\n".encode(), 0)
+                os.pwrite(self._file, f"{_boot()} {clock.elapsed_ns():020d}\n".encode(), 0)
             return wait_ns
         finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def _left(self, last_ns: int, began_ns: int) -> int:
-        now_ns = time.monotonic_ns()
+        now_ns = clock.elapsed_ns()
         # A stamp from the future is another clock's (a container's own): one spacing is the most to wait for it.
         return (last_ns if last_ns <= now_ns else began_ns) + self._spacing_ns - now_ns
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import ssl
-import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 from websockets.frames import Frame as WebsocketFrame
 from websockets.frames import Opcode as WebsocketOpcode
 
+from recorder import clock
 from recorder.errors import ConnectionOver, HandshakeRefused, NotConnected
 from recorder.model import Opcode
 
@@ -59,7 +59,7 @@ class _StampedConnection(ClientConnection):
             if event.opcode is not WebsocketOpcode.CONT:
                 self._opcode = "text" if event.opcode is WebsocketOpcode.TEXT else "binary"
             if event.fin:
-                self.stamps.append((self._opcode, time.time_ns() // 1000, time.monotonic_ns()))
+                self.stamps.append((self._opcode, clock.wall_us(), clock.elapsed_ns()))
         super().process_event(event)
 
 

@@ -13,6 +13,7 @@ ROOT = Path(recorder.__file__).parent
 
 LEVELS = {
     "errors": 0,
+    "clock": 0,
     "model": 1,
     "ids": 1,
     "operations": 2,
