@@ -17,7 +17,8 @@ from sqlalchemy.schema import CreateTable
 from recorder.archive import tables
 from recorder.archive.apply import action_row, frame_row
 from recorder.archive.dialect import SQLITE
-from recorder.feed.ledger import Ledger, frame_of
+from recorder.feed.booking import frame_of
+from recorder.feed.ledger import Ledger
 from recorder.feed.messages import read
 from recorder.ids import TimeOrderedIds
 from recorder.model import StoredStream, Stream

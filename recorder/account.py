@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+from collections import deque
+
+from recorder import clock
+from recorder.errors import ConfigurationError, RecorderError, TokenError
+
+_log = logging.getLogger(__name__)
 
 REFUSALS = 3
-"""Refusals in a row, with nothing ever received, after which asking again would only bother the vendor."""
+"""Refusals in a row, over all streams, after which many attempts would only bother the vendor."""
+
+PROBE_S = 60.0
+"""Seconds from one attempt to the next, for all streams together, once there were so many refusals."""
 
 
 class Account:
-    """One run's standing with the vendor. ``shut_out`` is set when it is time to give up."""
+    """One run's standing with the vendor. ``shut_out`` is set when it is time to give up.
 
-    def __init__(self) -> None:
+    After `REFUSALS` in a row one attempt in ``probe_s`` seconds goes through for the whole account, until one is let
+    in. A run that was never let in gives up instead, unless it shall ``keep_trying``.
+    """
+
+    def __init__(self, *, keep_trying: bool = False, probe_s: float = PROBE_S) -> None:
         self.tried = False
         """Whether any attempt to connect came to an end."""
         self.reached = False
@@ -20,16 +35,73 @@ class Account:
         """Whether anything but a refusal was ever received."""
         self.last_refusal = ""
         self.shut_out = asyncio.Event()
-        self._in_a_row = 0
+        self._keep_trying = keep_trying
+        self._probe_ns = int(probe_s * 1e9)
+        self._distrusts: deque[bool] = deque(maxlen=REFUSALS)  # of the last refusals in a row: was it a distrust?
+        self._open = asyncio.Event()
+        self._open.set()
+        self._next_probe_ns = 0
+        self._verdict: RecorderError | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether only one attempt in ``probe_s`` seconds goes through, for the whole account."""
+        return not self._open.is_set()
+
+    async def permission(self) -> None:
+        """Wait until an attempt is allowed: at once normally, for one caller in ``probe_s`` seconds when `limited`."""
+        while self.limited:
+            wait_ns = self._next_probe_ns - clock.elapsed_ns()
+            if wait_ns <= 0:
+                self._next_probe_ns = clock.elapsed_ns() + self._probe_ns
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_ns / 1e9):  # not `wait_for`, which may swallow a cancellation
+                    await self._open.wait()
 
     def received(self) -> None:
-        """A connection brought something that is no error."""
+        """Take note that a connection is let in: call it once for each, at the first thing that is no error."""
         self.reached = self.let_in = True
-        self._in_a_row = 0
+        self._distrusts.clear()
+        if self.limited:
+            _log.info("the vendor lets us in again: every stream dials as usual")
+            self._open.set()
 
     def refused(self, why: str) -> None:
-        """A connection brought nothing but a refusal."""
+        """Take note that a connection brought nothing but a refusal: of the token, or so it seems."""
         self.last_refusal = why
-        self._in_a_row += 1
-        if self._in_a_row >= REFUSALS and not self.let_in:
+        self._failed(why, distrust=False)
+
+    def distrusted(self, why: str) -> None:
+        """Take note that what answers is not the vendor's server: its certificate does not verify, or it redirects."""
+        self._failed(why, distrust=True)
+
+    def verdict(self) -> RecorderError | None:
+        """Return what to tell the user when ``shut_out`` is set: TokenError or ConfigurationError; None when not."""
+        return self._verdict
+
+    def _failed(self, why: str, *, distrust: bool) -> None:
+        self._distrusts.append(distrust)
+        if len(self._distrusts) < REFUSALS:
+            return
+        if not (self.let_in or self._keep_trying):
+            # Judged once: what other streams hear while the run ends must not change it.
+            self._verdict = self._verdict or self._judge(why)
             self.shut_out.set()
+        elif not self.limited:
+            _log.warning("%s: from now on one attempt a minute for the whole account", why)
+        if not self.limited:
+            self._open.clear()
+            self._next_probe_ns = clock.elapsed_ns() + self._probe_ns
+
+    def _judge(self, why: str) -> RecorderError:
+        if all(self._distrusts):
+            return ConfigurationError(
+                f"{REFUSALS} times in a row what answers at the endpoint did not prove to be the vendor's server "
+                f"({why}); the token was not sent, and it is not retried for ever: check the endpoint's name, "
+                "the machine's clock and its certificates"
+            )
+        return TokenError(
+            f"the vendor refused us {REFUSALS} times in a row and let nothing through ({self.last_refusal}); "
+            "check the token"
+        )

@@ -17,16 +17,17 @@ from urllib.parse import urlsplit
 from recorder import __version__, clock
 from recorder.account import Account
 from recorder.archive.writer import Writer
-from recorder.config import TokenSource
-from recorder.errors import ConnectionOver, NotConnected, RecorderError, WireError
+from recorder.config import Token, TokenSource
+from recorder.errors import ConnectionOver, HandshakeRefused, NotConnected, RecorderError, WireError
 from recorder.feed import endpoint
 from recorder.feed.alignment import Ask, Calibration
+from recorder.feed.decisions import Distrusted, Done, Next, NotYet, Refused, Retry
 from recorder.feed.ledger import Ledger
-from recorder.feed.session import Answer, Done, Next, Refused, Retry, Session, Timing, Until
+from recorder.feed.session import Answer, Session, Timing, Until
 from recorder.fixtures import Entry
 from recorder.ids import TimeOrderedIds
 from recorder.model import StoredStream
-from recorder.operations import CloseSession, OpenSession, OpenStream
+from recorder.operations import CloseSession, EndStream, OpenSession, OpenStream
 from recorder.pacing import ConnectLimiter
 from recorder.wire import Connection, dial
 
@@ -36,6 +37,9 @@ _MAX_BACKOFF_S = 60.0
 _SURVIVED_S = 30.0
 _QUIET_FAILURES = 2
 _ONE_PASS_FAILURES = 5
+_MOST_AT_ONCE = 8
+"""Connections in a row that ask for another one at once: more than any proof needs is a vendor that flaps."""
+_LOOK_AGAIN_S = 60.0
 _RECORDER = f"pid {os.getpid()}"
 
 
@@ -49,10 +53,14 @@ class Vendor:
     account: Account
     backoff_s: float = 1.0
     """First and smallest unit of the back-off."""
+    proxy: str | None = None
 
 
 class Capture:
-    """Records one stream until it has ended or is cancelled; ``progress`` is told of each new action."""
+    """Records one stream until it has ended or is cancelled; ``progress`` is told of each new action.
+
+    ``lead_s``: how long before its start a stream is opened, when the list tells its start.
+    """
 
     def __init__(
         self,
@@ -64,59 +72,102 @@ class Capture:
         overlap: int,
         until: Until,
         timing: Timing,
+        lead_s: float,
         progress: Callable[[int], None],
     ) -> None:
         self.entry = entry
+        self.ended: Done | None = None
         self._writer = writer
         self._vendor = vendor
         self._until = until
         self._timing = timing
+        self._lead_s = lead_s
         self._progress = progress
         self._failures = 0
+        self._at_once = 0
+        self._got_on = False
+        self._came_ns = clock.elapsed_ns()
         self._ledger = Ledger(entry.stream, stored, TimeOrderedIds(stored.last_session_id), overlap)
 
     async def run(self) -> bool:
         """Record; return whether the stream has ended (else: one pass was asked for and could not be made)."""
-        stream = self.entry.stream
-        self._writer.submit(
-            [
-                OpenStream(
-                    stream=stream,
-                    label=self.entry.label,
-                    competition=self.entry.competition,
-                    speed=self.entry.speed,
-                    starts_us=self.entry.starts_us,
-                    origin_host=urlsplit(self._vendor.endpoint).hostname,
-                    at_us=clock.wall_us(),
-                )
-            ]
-        )
+        now_us = clock.wall_us()
+        self._writer.submit([self._opening(now_us), *self._ledger.begin(now_us)])
+        await self._start()
         while True:
-            await self._vendor.limiter.turn()
+            await self._turn()
             if self._vendor.account.shut_out.is_set():
                 return False
             decision = await self._connection()
+            if self._until == "caught_up" and isinstance(decision, NotYet):
+                decision = Done(decision.why)
             if isinstance(decision, Done):
-                _log.info("%s: %s", stream, decision.why)
+                self._end(decision)
                 return True
-            if isinstance(decision, Refused):
-                self._vendor.account.refused(f"{stream}: {decision.why}")
+            self._tell(decision)
             if self._until == "caught_up" and self._failures >= _ONE_PASS_FAILURES:
                 return False
             await self._pause(decision)
 
-    async def _pause(self, decision: Retry | Refused) -> None:
-        if isinstance(decision, Retry) and decision.at_once:
+    async def _turn(self) -> None:
+        """Wait until we may dial: the matches in play come first."""
+        account = self._vendor.account
+        while True:
+            await account.permission()
+            is_probe = account.limited
+            await self._vendor.limiter.turn(0 if self._ledger.standing.in_play else 1)
+            if is_probe or not account.limited:  # it may have become limited while we waited
+                return
+
+    async def _start(self) -> None:
+        """Wait for the start that the list tells; looked at again and again, since the wall clock may be set."""
+        while self._until == "finished" and (left_s := self._until_due_s() - self._lead_s) > 0:
+            _log.info("%s: opens in %.0f s", self.entry.stream, left_s)
+            await asyncio.sleep(min(left_s, _LOOK_AGAIN_S))
+
+    def _until_due_s(self) -> float:
+        """Return how many seconds are left until the start; negative once it has passed, 0 when nobody told it."""
+        return 0.0 if self.entry.starts_us is None else (self.entry.starts_us - clock.wall_us()) / 1e6
+
+    def _end(self, done: Done) -> None:
+        _log.info("%s: %s", self.entry.stream, done.why)
+        self.ended = done
+        if done.ended is not None:
+            self._writer.submit([EndStream(self.entry.stream.stream_id, done.ended, done.why)])
+
+    def _tell(self, decision: Next) -> None:
+        """Tell the account what concerns all streams."""
+        if isinstance(decision, Refused):
+            self._vendor.account.refused(f"{self.entry.stream}: {decision.why}")
+        elif isinstance(decision, Distrusted):
+            self._vendor.account.distrusted(f"{self.entry.stream}: {decision.why}")
+        elif isinstance(decision, Retry) and decision.slow_down:
+            self._vendor.limiter.slow_down()
+
+    async def _pause(self, decision: Retry | NotYet | Refused | Distrusted) -> None:
+        if isinstance(decision, Retry) and decision.at_once and self._at_once < _MOST_AT_ONCE:
+            self._at_once += 1
             _log.info("%s: dialling again: %s", self.entry.stream, decision.why)
             return
-        # Full jitter: many streams that were dropped together must not come back together.
-        ceiling = min(_MAX_BACKOFF_S, self._vendor.backoff_s * 2**self._failures) if self._failures else 0.0
-        seconds = random.uniform(0, ceiling) + (decision.after if isinstance(decision, Retry) else 0.0)
-        self._failures += 1
+        self._at_once = 0
+        seconds = self._poll_s(decision) if isinstance(decision, NotYet) else self._backoff_s(decision)
         # One drop that is mended is nothing to wake anybody for.
-        level = logging.WARNING if isinstance(decision, Refused) or self._failures > _QUIET_FAILURES else logging.INFO
+        loud = isinstance(decision, Refused | Distrusted) or self._failures > _QUIET_FAILURES
+        level = logging.WARNING if loud else logging.INFO
         _log.log(level, "%s: %s; dialling again in %.1f s", self.entry.stream, decision.why, seconds)
         await asyncio.sleep(seconds)
+
+    def _poll_s(self, decision: NotYet) -> float:
+        return max(self._timing.poll, decision.after) * random.uniform(1.0, 1.25)
+
+    def _backoff_s(self, decision: Retry | Refused | Distrusted) -> float:
+        # Full jitter: many streams that were dropped together must not come back together.
+        ceiling = min(_MAX_BACKOFF_S, self._vendor.backoff_s * 2**self._failures) if self._failures else 0.0
+        # A proof that gets on ends after so many connections as there are actions; it must not take hours.
+        self._failures += not self._got_on
+        least = 0.0 if isinstance(decision, Distrusted) else decision.after
+        spread = decision.spread if isinstance(decision, Retry) else 0.0
+        return least + random.uniform(0, ceiling) + random.uniform(0, spread)
 
     async def _connection(self) -> Next:
         """Dial once and record until the connection is over; its session row is closed whatever happens."""
@@ -126,14 +177,46 @@ class Capture:
             return Refused(str(error))
         opened_us, opened_ns = clock.wall_us(), clock.elapsed_ns()
         session_id = self._ledger.ids.next(opened_us)
+        proven_to = self._ledger.resume.proven_to
         ask = self._ledger.resume.ask()
-        url = endpoint.url(
-            self._vendor.endpoint, self.entry.stream, start_position=ask.start_position, speed=self.entry.speed
-        )
+        url = self._url(ask)
         _log.info("%s: dialling from %s (%s)", self.entry.stream, ask.start_position or 0, ask.why or "a full read")
         self._ledger.open_session()
         self._writer.submit([self._opened(session_id, opened_us, opened_ns, url, ask)])
-        session = Session(
+        session = self._session(session_id, opened_us, opened_ns, ask)
+        conversation = _Conversation(session, self._writer, self._let_in, self._progress, token)
+        decision: Next | None = None
+        try:
+            async with dial(url, endpoint.headers(), proxy=self._vendor.proxy) as connection:
+                await connection.send(endpoint.auth_message(token.reveal()))
+                await conversation.hold(connection)
+        except WireError as error:
+            conversation.error = _without_token(error, token)
+            self._vendor.account.tried = True
+            self._vendor.account.reached |= not isinstance(error, NotConnected)
+        except asyncio.CancelledError:
+            conversation.why = "stopped"
+            raise
+        finally:
+            if conversation.why == "stopped":
+                operations = session.stopped(clock.wall_us())
+            else:
+                operations, decision = session.closed(conversation.error, clock.elapsed_ns(), clock.wall_us())
+            self._writer.submit([*operations, self._closed(session_id, conversation, decision)])
+        self._got_on = self._ledger.resume.proven_to > proven_to
+        if session.new or clock.elapsed_ns() - opened_ns >= _SURVIVED_S * 1e9:
+            self._failures = self._at_once = 0
+        assert decision is not None
+        return decision
+
+    def _url(self, ask: Ask) -> str:
+        stream, speed = self.entry.stream, self.entry.speed
+        return endpoint.url(self._vendor.endpoint, stream, start_position=ask.start_position, speed=speed)
+
+    def _session(self, session_id: int, opened_us: int, opened_ns: int, ask: Ask) -> Session:
+        due_s = self._until_due_s()
+        come_ns = self._came_ns if self.entry.starts_us is None else opened_ns + int(due_s * 1e9)
+        return Session(
             self._ledger,
             session_id=session_id,
             opened_us=opened_us,
@@ -141,31 +224,23 @@ class Capture:
             until=self._until,
             timing=self._timing,
             asked_past_all=_asks_past_all(ask, self._ledger.resume.calibration),
+            give_up_ns=come_ns + int(self._timing.give_up * 1e9),
+            is_due=due_s <= 0,
         )
-        conversation = _Conversation(session, self._writer, self._told)
-        try:
-            async with dial(url, endpoint.headers()) as connection:
-                await connection.send(endpoint.auth_message(token.reveal()))
-                await conversation.hold(connection)
-        except WireError as error:
-            conversation.error = error
-            self._vendor.account.tried = True
-            self._vendor.account.reached |= not isinstance(error, NotConnected)
-        except asyncio.CancelledError:
-            conversation.why = "stopped"
-            raise
-        finally:
-            operations, decision = session.closed(conversation.error, clock.elapsed_ns(), clock.wall_us())
-            self._writer.submit([*operations, self._closed(session_id, conversation, decision)])
-        if session.appended or clock.elapsed_ns() - opened_ns >= _SURVIVED_S * 1e9:
-            self._failures = 0
-        return decision
 
-    def _told(self, appended: int) -> None:
-        """Something that is no error arrived, with this many new actions."""
+    def _let_in(self) -> None:
         self._vendor.account.received()
-        if appended:
-            self._progress(appended)
+
+    def _opening(self, now_us: int) -> OpenStream:
+        return OpenStream(
+            stream=self.entry.stream,
+            label=self.entry.label,
+            competition=self.entry.competition,
+            speed=self.entry.speed,
+            starts_us=self.entry.starts_us,
+            origin_host=urlsplit(self._vendor.endpoint).hostname,
+            at_us=now_us,
+        )
 
     def _opened(self, session_id: int, opened_us: int, opened_ns: int, url: str, ask: Ask) -> OpenSession:
         return OpenSession(
@@ -182,7 +257,7 @@ class Capture:
             version=__version__,
         )
 
-    def _closed(self, session_id: int, conversation: _Conversation, decision: Next) -> CloseSession:
+    def _closed(self, session_id: int, conversation: _Conversation, decision: Next | None) -> CloseSession:
         error = conversation.error
         closed = error if isinstance(error, ConnectionOver) else None
         return CloseSession(
@@ -192,17 +267,26 @@ class Capture:
             closed_us=clock.wall_us(),
             close_code=closed.code if closed else None,
             close_reason=closed.reason if closed else None,
-            outcome=conversation.why or decision.why,
+            outcome=conversation.why or (decision.why if decision else "stopped"),
         )
 
 
 class _Conversation:
     """One open connection between wire and session: whichever says so first ends it."""
 
-    def __init__(self, session: Session, writer: Writer, told: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        writer: Writer,
+        let_in: Callable[[], None],
+        progress: Callable[[int], None],
+        token: Token,
+    ) -> None:
         self._session = session
         self._writer = writer
-        self._told = told
+        self._let_in = let_in
+        self._progress = progress
+        self._token = token
         self._pausing = False
         self.why: str | None = None
         """Why we closed it; None: the peer did."""
@@ -216,15 +300,25 @@ class _Conversation:
                 while not self._obey(await self._take(connection)):
                     await self._room()
             except ConnectionOver as over:
-                self.error = over if self.why is None else None
+                self.error = _without_token(over, self._token) if self.why is None else None
             watch.cancel()
 
     async def _take(self, connection: Connection) -> Answer:
-        message = await connection.receive()
-        before = self._session.appended
-        answer = self._session.received(message.payload, message.opcode, message.received_us, message.monotonic_ns)
-        if self._session.authorised:
-            self._told(self._session.appended - before)
+        session, message = self._session, await connection.receive()
+        was_in, before = session.authorised, session.new
+        payload = self._token.hide(message.payload)
+        answer = session.received(
+            payload,
+            message.opcode,
+            message.received_us,
+            message.monotonic_ns,
+            size=message.size,
+            flag=None if payload is message.payload else "the vendor sent our token back: its bytes are replaced",
+        )
+        if session.authorised and not was_in:
+            self._let_in()
+        if session.new > before:
+            self._progress(session.new - before)
         return answer
 
     async def _room(self) -> None:
@@ -253,6 +347,15 @@ class _Conversation:
             self._writer.submit(answer.operations)
         self.why = self.why or answer.close
         return self.why is not None
+
+
+def _without_token(error: WireError, token: Token) -> WireError:
+    """Return the error with whatever the peer wrote into it cleared of the token."""
+    if isinstance(error, ConnectionOver):
+        return ConnectionOver(error.code, token.hide_text(error.reason))
+    if isinstance(error, HandshakeRefused):
+        return HandshakeRefused(error.status, token.hide_text(error.body), error.retry_after)
+    return error
 
 
 def _asks_past_all(ask: Ask, calibration: Calibration | None) -> bool:

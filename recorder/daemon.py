@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from recorder import signals
-from recorder.account import REFUSALS, Account
+from recorder.account import PROBE_S, Account
 from recorder.archive.load import load
 from recorder.archive.writer import Writer
 from recorder.capture import Capture, Vendor
@@ -21,7 +21,6 @@ from recorder.errors import (
     Doubt,
     RecorderError,
     StoppedEarly,
-    TokenError,
     Unreachable,
     worst_exit_code,
 )
@@ -49,6 +48,10 @@ class Settings:
     for_s: float | None = None
     connect_rate: float = DEFAULT_RATE
     overlap: int = 3
+    lead_s: float = 900.0
+    keep_trying: bool = False
+    strict: bool = False
+    proxy: str | None = None
     timing: Timing = field(default_factory=Timing)
 
     def check(self) -> None:
@@ -75,7 +78,9 @@ class Daemon:
         self._settings = settings
         self._entries = entries
         self._progress = progress
-        self._account = Account()
+        # A server on this machine that takes more attempts a second is not bothered by more of these either.
+        self._scale = min(1.0, DEFAULT_RATE / settings.connect_rate)
+        self._account = Account(keep_trying=settings.keep_trying, probe_s=PROBE_S * self._scale)
         self._stop = asyncio.Event()
         self._archive_failed = asyncio.Event()
         self._stopped_by: str | None = None
@@ -104,6 +109,7 @@ class Daemon:
                     limiter,
                     self._account,
                     backoff_s=DEFAULT_RATE / self._settings.connect_rate,
+                    proxy=self._settings.proxy,
                 )
                 captures = [self._capture(entry, writer, vendor, stored) for entry, stored in self._stored(writer)]
                 await self._record(captures, writer)
@@ -140,7 +146,8 @@ class Daemon:
             vendor,
             overlap=self._settings.overlap,
             until="caught_up" if self._settings.once else "finished",
-            timing=self._settings.timing,
+            timing=replace(self._settings.timing, poll=self._settings.timing.poll * self._scale),
+            lead_s=self._settings.lead_s,
             progress=lambda appended: self._progress(entry, appended),
         )
 
@@ -193,19 +200,15 @@ class Daemon:
         if writer.error is not None:
             return []  # told when it is closed
         await asyncio.wrap_future(writer.flushed())
-        return doubts(self._settings.database_url, [entry.stream.stream_id for entry in self._entries])
+        stream_ids = [entry.stream.stream_id for entry in self._entries]
+        return doubts(self._settings.database_url, stream_ids, strict=self._settings.strict)
 
     def _conclude(self, doubtful: list[str]) -> None:
         """Raise what the user must hear, the gravest first (contract, exit codes)."""
         settings = self._settings
         found: list[RecorderError] = []
-        if self._account.shut_out.is_set():
-            found.append(
-                TokenError(
-                    f"the vendor refused us {REFUSALS} times in a row and let nothing through "
-                    f"({self._account.last_refusal}); check the token"
-                )
-            )
+        if (verdict := self._account.verdict()) is not None:
+            found.append(verdict)
         left = [entry for entry in self._entries if entry not in self._ended]
         if left and self._account.tried and not self._account.reached:
             found.append(

@@ -139,6 +139,10 @@ class NotConnected(WireError):
     """No websocket came about: no address, no route, no TLS, a time-out. The text says which."""
 
 
+class Untrusted(NotConnected):
+    """The peer's certificate does not verify, or it is not the one we dialled; nothing was sent to it."""
+
+
 class HandshakeRefused(WireError):
     """The server answered the handshake with an HTTP status instead of a websocket.
 
@@ -150,7 +154,17 @@ class HandshakeRefused(WireError):
         self.status = status
         self.body = body
         self.retry_after = retry_after
-        super().__init__(f"HTTP {status}{': ' + body if body else ''}")
+        super().__init__(status, body, retry_after)
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether the server sends us elsewhere."""
+        return 300 <= self.status < 400
+
+    def __str__(self) -> str:
+        if self.is_redirect:
+            return f"HTTP {self.status}: it redirects, which is never followed: the token would go there too"
+        return f"HTTP {self.status}{': ' + self.body if self.body else ''}"
 
 
 class ConnectionOver(WireError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from recorder.errors import FixtureListError
-from recorder.feed.endpoint import parse_channel, parse_path
+from recorder.feed.endpoint import is_whole_path, parse_channel, parse_path
 from recorder.feed.values import rfc3339_us
 from recorder.model import Speed, Stream
 
@@ -22,6 +22,7 @@ STANDARD_INPUT = "-"
 _OPTIONS = ("label", "competition", "starts", "speed", "channel")
 _KNOWN = "known options: " + ", ".join(f"{key}=" for key in _OPTIONS)
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_LOCAL_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2})(:[0-9]{2}(?:\.[0-9]+)?)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SHOWN = 80
 
@@ -105,6 +106,8 @@ def _parse_line(line: str, number: int) -> Entry | None:
     stream = None
     try:
         stream = parse_path(words[0])
+        if channel and is_whole_path(stream):
+            raise ValueError(f"channel= cannot be added to {_show(words[0])}; expected the whole path alone")
     except ValueError as problem:
         problems.insert(0, str(problem))
     if stream is None or problems:
@@ -161,16 +164,26 @@ def _parse_options(words: list[str], problems: list[str]) -> dict[str, Any]:
 def _parse_value(key: str, value: str) -> object:
     match key:
         case "starts":
-            try:
-                return rfc3339_us(value, needs_zone=True)
-            except ValueError as problem:
-                raise ValueError(f"{problem}; expected 2026-11-22T13:00:00Z or 2026-11-22T14:00:00+01:00") from None
+            return _parse_start(value)
         case "speed" if value not in ("normal", "fast"):
             raise ValueError("expected normal or fast")
         case "channel":
             return parse_channel(value)
         case _:
             return value
+
+
+def _parse_start(value: str) -> int:
+    """Return microseconds since 1970; a time without an offset is refused with both of its readings."""
+    local = _LOCAL_TIME.fullmatch(value)
+    told = f"{local[1]}T{local[2]}{local[3] or ':00'}" if local else value
+    try:
+        moment = rfc3339_us(f"{told}Z" if local else value, needs_zone=True)
+    except ValueError as problem:
+        raise ValueError(f"{problem}; expected 2026-11-22T13:00:00Z or 2026-11-22T14:00:00+01:00") from None
+    if local:
+        raise ValueError(f"no offset; expected {told}Z (UTC) or {told}+01:00 (with the offset of your zone)")
+    return moment
 
 
 def _show(text: str) -> str:

@@ -1,10 +1,27 @@
-"""Talk to the user: stderr, one line each, nothing that a feed sent can move the cursor."""
+"""Talk to the user: stderr, one line each, nothing that a feed sent can move the cursor, and never the token."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from collections import deque
+from typing import Any, Protocol
+
+_MOST_SECRETS = 32
+
+
+class Secret(Protocol):
+    """What can hide itself in a text: `config.Token`."""
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+
+    def hide_text(self, text: str) -> str:
+        """Return ``text`` without the secret."""
+
+
+# Tokens are rotated while we run; what is said of an old connection may hold the old one.
+_secrets: deque[Secret] = deque(maxlen=_MOST_SECRETS)
 
 
 def set_up(verbosity: int) -> None:
@@ -18,12 +35,33 @@ def set_up(verbosity: int) -> None:
     root.propagate = False
 
 
+def keep_secret(token: Secret) -> None:
+    """Never print ``token`` from now on, whatever message or exception holds it; the last 32 tokens are kept."""
+    if all(known.reveal() != token.reveal() for known in _secrets):
+        _secrets.append(token)
+
+
+def safe(text: str) -> str:
+    """Return ``text`` without any token that was registered with `keep_secret`, and :func:`printable`."""
+    return printable(_hidden(text))
+
+
 def printable(text: str) -> str:
     """Return ``text`` with control characters escaped, so that a terminal shows them instead of obeying them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def _hidden(text: str) -> str:
+    for secret in tuple(_secrets):
+        text = secret.hide_text(text)
+    return text
+
+
 class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        # Last of all, since the message, its arguments, an exception and its causes may each hold the token.
+        return _hidden(super().format(record))
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
         record.message = printable(record.message)
         return super().formatMessage(record)

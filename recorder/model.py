@@ -1,7 +1,7 @@
 """The values that the rooms pass to each other. Frozen; units and sentinels stand in the names and here.
 
-Times named ``*_us`` are microseconds since 1970-01-01 UTC, by our wall clock; ``*_ns`` elapsed nanoseconds (`clock`) that
-only mean something beside another reading of the same session. Digests are the first 16 bytes of a SHA-256.
+Times named ``*_us`` are microseconds since 1970-01-01 UTC, by our wall clock; ``*_ns`` elapsed nanoseconds (`clock`)
+that only mean something beside another reading of the same session. Digests are the first 16 bytes of a SHA-256.
 """
 
 from __future__ import annotations
@@ -170,7 +170,8 @@ class Gap:
 
     ``from_position``/``to_position`` are half-open: the first position in doubt, and the first one behind it
     (None when nobody can tell). ``from_us`` is when the last thing that is certain was received, ``to_us`` when
-    certainty began again. ``ours`` is False for the vendor's own outages.
+    certainty began again. ``ours`` is False for the vendor's own outages. ``resolved_us`` is set from the start for
+    what is told and is no doubt (a step of our clock).
     """
 
     stream_id: int
@@ -183,6 +184,7 @@ class Gap:
     to_position: int | None
     from_us: int
     to_us: int | None
+    resolved_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,10 @@ class StoredStream:
     ``contents`` holds (content digest, fixtureSeqNum) by position, ``frame_digests`` the digest of the frame that each
     was read from. ``epoch`` is the newest, which need not be the one that users see yet:
     ``current_length`` is the length of that one, None when they are the same.
-    ``unplaced`` are the frames kept without a position; ``control_digests`` those of frames that bear no action.
+    ``unplaced`` are the frames kept without a position; ``control_digests`` those of frames that bear no readable
+    action, in the order in which they came; ``unreadable`` is how many different ones of these may have been actions.
+    ``status`` is the newest that an action told. ``read_whole``: after the last action had come, the vendor's list was
+    read from 0 and was ours. ``last_closed_us``: when the last connection ended, None when there was none.
     """
 
     epoch: int = 0
@@ -200,9 +205,13 @@ class StoredStream:
     frame_digests: tuple[bytes, ...] = ()
     current_length: int | None = None
     unplaced: tuple[Frame, ...] = ()
-    control_digests: frozenset[bytes] = frozenset()
+    control_digests: tuple[bytes, ...] = ()
+    unreadable: int = 0
     open_causes: frozenset[str] = frozenset()
     calibration: str | None = None
     finished: bool = False
+    status: str | None = None
+    read_whole: bool = False
     last_received_us: int | None = None
+    last_closed_us: int | None = None
     last_session_id: int = 0

@@ -12,7 +12,7 @@ from recorder.model import Action, Frame, Gap, Speed, Stream
 
 @dataclass(frozen=True, slots=True)
 class OpenStream:
-    """Make the stream known, with epoch 0; what the list says of it is brought up to date."""
+    """Make the stream known, with epoch 0; what the list says of it is brought up to date, and it is open again."""
 
     stream: Stream
     label: str | None
@@ -52,6 +52,9 @@ class Counts:
     heartbeats: int = 0
     last_heartbeat_us: int | None = None
     calibration: str | None = None
+    proven: int | None = None
+    """How many positions a read from 0 has shown to be the vendor's whole list; None: none. What came live is not
+    among them: it has not been read again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,15 @@ class CloseSession:
     close_code: int | None
     close_reason: str | None
     outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndStream:
+    """Nothing more is expected of the stream: ``ended`` is ``finished`` or ``not_played``; ``why`` in words."""
+
+    stream_id: int
+    ended: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +152,12 @@ class OpenGap:
 
 @dataclass(frozen=True, slots=True)
 class ResolveGaps:
-    """Doubts of these causes have been settled by proof."""
+    """Doubts of these causes have been settled by proof; ``to_position`` is where each ended, if it had no end yet."""
 
     stream_id: int
     causes: tuple[str, ...]
     at_us: int
+    to_position: int | None = None
 
 
 Operation = (
@@ -152,6 +165,7 @@ Operation = (
     | OpenSession
     | UpdateSession
     | CloseSession
+    | EndStream
     | AddFrame
     | AddAction
     | CopyAction

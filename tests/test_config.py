@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import copy
+import json
 import os
 import pickle
+import re
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -90,13 +98,114 @@ def test_a_token_has_no_other_way_out() -> None:
     assert token.reveal() == SECRET
 
 
+# -- hiding it ---------------------------------------------------------------------------------------------------------
+
+AWKWARD = 'a/b+c==&"é <x>\\~0123'
+"""A token that every way of writing it changes."""
+
+WRITTEN = {
+    "raw": lambda token: token,
+    "JSON": json.dumps,
+    "JSON, not only ASCII": lambda token: json.dumps(token, ensure_ascii=False),
+    "JSON of PHP": lambda token: json.dumps(token).replace("/", "\\/"),
+    "JSON, not only ASCII, slashes": lambda token: json.dumps(token, ensure_ascii=False).replace("/", "\\/"),
+    "JSON, upper-case escapes": lambda token: json.dumps(token).replace("u00e9", "u00E9"),
+    "path": quote,
+    "query": lambda token: quote(token, safe=""),
+    "query, lower case": lambda token: re.sub("%..", lambda code: code[0].lower(), quote(token, safe="")),
+    "form": quote_plus,
+    "hex": lambda token: token.encode().hex(),
+    "HEX": lambda token: token.encode().hex().upper(),
+    "repr": repr,
+    "base64": lambda token: base64.b64encode(token.encode()).decode(),
+    "base64, one before": lambda token: base64.b64encode(b":" + token.encode() + b"..").decode(),
+    "base64, two before": lambda token: base64.b64encode(b"ab" + token.encode() + b".").decode(),
+    "base64 for URLs": lambda token: base64.urlsafe_b64encode(token.encode()).decode(),
+    "base64 for URLs, two before": lambda token: base64.urlsafe_b64encode(b"ab" + token.encode() + b".").decode(),
+    "base64 in JSON of PHP": lambda token: base64.b64encode(token.encode()).decode().replace("/", "\\/"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "token", [SECRET, AWKWARD, "eyJ0eXAiOiJKV1QiLCJhbGciOi???>>>~~~~" * 5], ids=["plain", "awkward", "long"]
+)
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+def test_every_spelling_is_hidden(written: Callable[[str], str], token: str) -> None:
+    """What is left has the same length, the same surroundings and no run of the spelling's characters."""
+    spelled = written(token)
+    text = f'{{"said": {spelled}, "and": 1}}'
+    data = Token(token).hide(text.encode())
+    assert data is not text.encode()
+    assert len(data) == len(text.encode())
+    assert data.startswith(b'{"said": ')
+    assert data.endswith(b', "and": 1}')
+    assert b"[token]" in data
+    shown = Token(token).hide_text(text)
+    assert len(shown) == len(text)
+    inside = spelled.strip("\"'")
+    for rest, place in ((data, "bytes"), (shown.encode(), "text")):
+        # The ends of base64 hold less than a byte of the token.
+        assert not any(inside[at : at + 6].encode() in rest for at in range(3, len(inside) - 9)), place
+
+
+def test_nothing_to_hide() -> None:
+    """The very same object comes back, so that callers can tell."""
+    data, text = b'{"authToken": "another"}', "another"
+    assert Token(SECRET).hide(data) is data
+    assert Token(SECRET).hide_text(text) is text
+
+
+def test_each_time_it_stands_there() -> None:
+    """Not only the first."""
+    assert Token("12345678").hide(b"12345678, 12345678") == b"[token][, [token]["
+
+
+def test_a_short_token_is_hidden_as_it_is_only() -> None:
+    """Two hex digits stand in every message."""
+    assert Token("abc").hide(b"abc 616263 YWJj %61") == b"[to 616263 YWJj %61"
+    assert Token("").hide(b"abc") == b"abc"
+
+
+def test_bytes_that_are_no_text() -> None:
+    """A binary message is searched as well."""
+    assert Token(SECRET).hide(b"\xff\x00" + SECRET.encode() + b"\xfe").startswith(b"\xff\x00[token]")
+
+
+def test_a_token_that_is_no_unicode() -> None:
+    """The environment may hold bytes that are not UTF-8; they are hidden as the bytes that they are."""
+    token = Token(b"12345678\xff".decode("utf-8", "surrogateescape"))
+    assert SECRET not in repr(token)
+    assert token.hide(b"x12345678\xffx") == b"x[token][tx"
+
+
+def test_a_token_that_was_cut() -> None:
+    """Half a token is too much; nothing is done about the words of a short one."""
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0"
+    assert Token(token).hide_text(f"HTTP 401: no {token[:20]}… here") == f"HTTP 401: no {'*' * 20}… here"
+    assert Token(token).hide_text(f"no {token[:7]}") == f"no {token[:7]}"
+    assert Token("my token for tests").hide_text("my token for") == "my token for"
+
+
+@given(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="[token]"), min_size=1),
+    st.binary(),
+    st.binary(),
+)
+def test_any_token_is_hidden_in_any_message(token: str, before: bytes, after: bytes) -> None:
+    """Whatever stands around it, the token is gone, nothing moves, and hiding again changes nothing."""
+    hidden = Token(token).hide(before + token.encode() + after)
+    assert token.encode() not in hidden
+    assert len(hidden) == len(before + token.encode() + after)
+    assert Token(token).hide(hidden) == hidden
+
+
 # -- where it comes from -----------------------------------------------------------------------------------------------
 
 
 def test_a_file_comes_first(tmp_path: Path) -> None:
     """Before systemd's credentials, which come before the environment."""
     file, credential = token_file(tmp_path / "t", "from file"), token_file(tmp_path / "recorder-token", "from systemd")
-    environment = {"CREDENTIALS_DIRECTORY": str(tmp_path), "RECORDER_TOKEN": "from environment"}
+    environment = MappingProxyType({"CREDENTIALS_DIRECTORY": str(tmp_path), "RECORDER_TOKEN": "from environment"})
     assert TokenSource(file, environment).read().reveal() == "from file"
     assert TokenSource(None, environment).read().reveal() == "from systemd"
     credential.unlink()
@@ -109,6 +218,47 @@ def test_a_rotated_file_is_noticed(tmp_path: Path) -> None:
     assert source.read().reveal() == "first"
     token_file(tmp_path / "token", "second\n")
     assert source.read().reveal() == "second"
+
+
+def test_the_last_token_is_known(tmp_path: Path) -> None:
+    """To hide it in what is said later; as long as the file is the same, it is the same object."""
+    source = TokenSource(token_file(tmp_path / "token", "first"), {})
+    assert source.last is None
+    first = source.read()
+    assert source.last is first is source.read()
+    token_file(tmp_path / "token", "second")
+    assert source.read() is source.last is not first
+    (tmp_path / "token").unlink()
+    with pytest.raises(TokenError):
+        source.read()
+    assert source.last.reveal() == "second"
+
+
+@pytest.mark.parametrize("file", [None, Path("/nowhere/token")])
+def test_the_environment_is_taken(file: Path | None) -> None:
+    """Nothing is left for children, whether the token is needed or not."""
+    environment = {"RECORDER_TOKEN": SECRET, "HOME": "/"}
+    source = TokenSource(file, environment)
+    assert environment == {"HOME": "/"}
+    if file is None:
+        assert source.read().reveal() == source.read().reveal() == SECRET
+
+
+def test_children_do_not_inherit_the_token() -> None:
+    """The process' own environment is meant, not a copy of it."""
+    told = subprocess.run([sys.executable, "-c", _ASKS_A_CHILD], env={**os.environ, "RECORDER_TOKEN": SECRET},
+                          capture_output=True, text=True, timeout=60, check=True).stdout  # fmt: skip
+    assert told.split("\n")[0] == SECRET
+    assert "PATH=" in told
+    assert "RECORDER_TOKEN" not in told
+
+
+_ASKS_A_CHILD = """
+import subprocess
+from recorder.config import TokenSource
+print(TokenSource(None).read().reveal(), flush=True)
+subprocess.run(["env"], check=True)
+"""
 
 
 def test_white_space_around_a_token_is_not_sent(tmp_path: Path) -> None:
@@ -180,6 +330,34 @@ def test_a_directory_is_no_token_file(tmp_path: Path) -> None:
     """The reason is told."""
     with pytest.raises(TokenError, match="Is a directory"):
         TokenSource(tmp_path, {}).read()
+
+
+def test_a_link_to_a_token_file(tmp_path: Path) -> None:
+    """What counts is the file that it leads to."""
+    (tmp_path / "link").symlink_to(token_file(tmp_path / "token"))
+    assert TokenSource(tmp_path / "link", {}).read().reveal() == SECRET
+    (tmp_path / "token").chmod(0o644)
+    with pytest.raises(ConfigurationError, match="chmod 600"):
+        TokenSource(tmp_path / "link", {}).read()
+
+
+def test_a_file_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """78: its owner can read it and put another token into it."""
+    file = token_file(tmp_path / "token")
+    if os.geteuid() == 0:
+        os.chown(file, 4321, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    with pytest.raises(ConfigurationError, match="belongs to another user") as told:
+        TokenSource(file, {}).read()
+    assert f"chown {os.geteuid()} {file}" in str(told.value)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file of root's")
+def test_a_file_of_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root could read everything anyway; that is how systemd and containers hand out secrets."""
+    monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    assert TokenSource(token_file(tmp_path / "token"), {}).read().reveal() == SECRET
 
 
 def test_a_fifo_does_not_hang(tmp_path: Path) -> None:

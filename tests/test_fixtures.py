@@ -73,6 +73,40 @@ def test_whole_url() -> None:
     assert entries(f"{line} channel=Statistics")[0].stream == Stream("media", "soccer", UUID, "statistics")
 
 
+def test_whole_path() -> None:
+    """Any other path of the vendor's is taken with its leading slash or as a URL, with options."""
+    found = entries("/tennis/events/2022-6809-MS028/stream label=Final\nwss://host/media/golf/tournaments/77/holestats")
+    assert [(entry.stream.sport, entry.stream.channel, entry.label) for entry in found] == [
+        ("tennis", "events/2022-6809-MS028/stream", "Final"),
+        ("golf", "tournaments/77/holestats", None),
+    ]
+
+
+@pytest.mark.parametrize("path", ["/tennis/events/2022-6809-MS028/stream", "wss://host/tabletennis/123"])
+def test_whole_path_with_a_channel(path: str) -> None:
+    """channel= would be a second answer to what the path has said."""
+    assert problems(f"{path} channel=statistics") == [
+        (1, f"channel= cannot be added to {path!r}; expected the whole path alone")
+    ]
+
+
+def test_whole_paths_differ_in_case() -> None:
+    """The vendor's ids may be upper case: two spellings are two paths."""
+    found, notes = parse_list(
+        "/tennis/events/a1/stream\n/tennis/events/A1/stream\n/Tennis/events/A1/stream", "list.txt"
+    )
+    assert [entry.line for entry in found] == [1, 2]
+    assert notes == ["line 3: same stream as line 2"]
+
+
+def test_documented_lists() -> None:
+    """Every example of the page on the list can be recorded, and what it says of their ids is so."""
+    text = (Path(__file__).parents[1] / "docs" / "fixture-list.md").read_text(encoding="utf-8")
+    streams = [entry.stream for block in text.split("```")[1::2] for entry in entries(block)]
+    assert [stream.fixture_id for stream in streams[-4:]] == ["2022-6809-ms028", "1234", "123", "9"]
+    assert len(streams) == 8
+
+
 def test_all_problems_at_once() -> None:
     """Every bad line is reported with its number and what was expected; a bad line may have several faults."""
     text = f"soccer/1\n\nsnooker/{OTHER}\nsoccer/{UUID} speed=slow color=red\nsoccer/{UUID} label='a"
@@ -85,13 +119,29 @@ def test_all_problems_at_once() -> None:
     ("options", "part"),
     [("x=1", "known options: label=, competition=, starts=, speed=, channel="), ("label=a label=b", "twice"),
      ("label=", "no value"), ('label=""', "no value"), ("France", "values with spaces need quotes"),
-     ("starts=2026-11-22T13:00:00", "with an offset or Z"), ("starts=tomorrow", "RFC 3339"),
-     ("starts=2026-02-30T13:00:00Z", "calendar"), ("speed=FAST", "normal or fast"), ("channel=fixtures", "no channel"),
+     ("starts=2026-11-22T13:00Z", "with an offset or Z"), ("starts=tomorrow", "RFC 3339"),
+     ("starts=2026-02-30T13:00:00Z", "calendar"), ("starts=2026-02-30T13:00", "calendar"),
+     ("speed=FAST", "normal or fast"), ("channel=fixtures", "no channel"),
      ("channel=a/b", "no channel"), ("label='a", "quote"), ("=x", "unknown option"), ("label=a\0b", "NUL")],
 )  # fmt: skip
 def test_bad_options(options: str, part: str) -> None:
     """Each mistake in an option says what was expected."""
     assert part in problems(f"soccer/{UUID} {options}")[0][1]
+
+
+@pytest.mark.parametrize(
+    ("local", "told"),
+    [("2026-11-22T13:00", "2026-11-22T13:00:00"), ("2026-11-22T13:00:30", "2026-11-22T13:00:30"),
+     ("'2026-11-22 13:00:00.5'", "2026-11-22T13:00:00.5")],
+)  # fmt: skip
+def test_starts_without_an_offset(local: str, told: str) -> None:
+    """A local time is refused with both of its readings, ready to be copied."""
+    shown = local.strip("'")
+    assert problems(f"soccer/{UUID} starts={local}")[0][1] == (
+        f"starts={shown!r}: no offset; expected {told}Z (UTC) or {told}+01:00 (with the offset of your zone)"
+    )
+    for reading in (f"{told}Z", f"{told}+01:00"):
+        assert entries(f"soccer/{UUID} starts={reading}")[0].starts_us
 
 
 def test_starts_with_an_offset() -> None:

@@ -6,13 +6,13 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from recorder import pacing
+from recorder import clock, pacing
 from recorder.pacing import DEFAULT_RATE, ConnectLimiter
 
 ROOT = Path(__file__).parents[1]
@@ -162,3 +162,139 @@ def test_the_state_directory_is_made(tmp_path: Path) -> None:
     """With all that leads to it; the file is ours alone."""
     ConnectLimiter(state_directory=tmp_path / "a" / "b").close()
     assert (tmp_path / "a" / "b" / "connect-turns").stat().st_mode & 0o777 == 0o600
+
+
+# -- who is first ------------------------------------------------------------------------------------------------------
+
+
+async def order_of(limiter: ConnectLimiter, urgencies: Sequence[int], leaving: Sequence[int] = ()) -> list[int]:
+    """Ask for turns with these urgencies, one after the other; return who was served, in order."""
+    served: list[int] = []
+
+    async def wait(number: int) -> None:
+        await limiter.turn(urgencies[number])
+        served.append(number)
+
+    await limiter.turn()
+    waiting = [asyncio.create_task(wait(number)) for number in range(len(urgencies))]
+    await asyncio.sleep(0)
+    for number in leaving:
+        waiting[number].cancel()
+    await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 60)
+    return served
+
+
+def test_the_most_urgent_is_first() -> None:
+    """The lowest number first, also when it came last; of equals the one that came first."""
+    assert asyncio.run(order_of(ConnectLimiter(rate=20), [1, 2, 1, 0, 2, 0])) == [3, 5, 0, 2, 1, 4]
+
+
+@pytest.mark.parametrize("leaving", [(0,), (3,), (3, 5), (0, 1, 2, 3, 4)])
+def test_who_leaves_blocks_nobody(tmp_path: Path, leaving: tuple[int, ...]) -> None:
+    """A waiter that is cancelled, in front or in the middle, is left out."""
+    expected = [number for number in (3, 5, 0, 2, 1, 4) if number not in leaving]
+    found = asyncio.run(order_of(ConnectLimiter(20, tmp_path), [1, 2, 1, 0, 2, 0], leaving))
+    assert found == expected
+
+
+def test_the_most_urgent_of_a_crowd_is_paced_too() -> None:
+    """Urgency changes the order and not the rate."""
+
+    async def crowd(limiter: ConnectLimiter) -> list[int]:
+        found: list[int] = []
+
+        async def wait(urgency: int) -> None:
+            await limiter.turn(urgency)
+            found.append(time.monotonic_ns())
+
+        await asyncio.gather(*(wait(number % 3) for number in range(8)))
+        return found
+
+    assert_paced(asyncio.run(crowd(ConnectLimiter())))
+
+
+# -- slowing down ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Let time pass at once."""
+    real, passed = clock.elapsed_ns, [0]
+    monkeypatch.setattr(clock, "elapsed_ns", lambda: real() + passed[0])
+
+    def pass_by(seconds: float) -> None:
+        passed[0] += int(seconds * SECOND)
+
+    return pass_by
+
+
+Later = Callable[[float], None]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_the_rate_halves_to_an_eighth(tmp_path: Path, shared: bool, later: Later) -> None:
+    """Each 429 doubles the spacing, up to eight times; ten minutes after the last one it is as before, at once."""
+    limiter = ConnectLimiter(state_directory=tmp_path if shared else None)
+    found = [limiter.spacing_s]
+    for _ in range(5):
+        limiter.slow_down()
+        later(pacing.SLOW_S - 10)  # each one begins the ten minutes anew
+        found.append(limiter.spacing_s)
+    later(11)
+    found.append(limiter.spacing_s)
+    assert found == pytest.approx([0.22, 0.44, 0.88, 1.76, 1.76, 1.76, 0.22])
+    assert pacing.SLOW_S == 600
+    limiter.slow_down()
+    assert limiter.spacing_s == pytest.approx(0.44)
+
+
+def test_turns_obey_a_slow_down() -> None:
+    """Turns that are waited for already come at the new pace."""
+
+    async def main() -> list[int]:
+        limiter = ConnectLimiter(rate=50)
+        await limiter.turn()
+        waiting = asyncio.create_task(stamps(limiter, 4))
+        await asyncio.sleep(0)
+        limiter.slow_down()
+        limiter.slow_down()
+        return await waiting
+
+    found = asyncio.run(main())
+    assert found[-1] - found[0] >= 3 * 4 * 21_000_000
+
+
+def test_all_recorders_slow_down(tmp_path: Path) -> None:
+    """One recorder's 429 slows every other one that shares the state directory, and those that start later."""
+    one, other = ConnectLimiter(state_directory=tmp_path), ConnectLimiter(state_directory=tmp_path)
+    one.slow_down()
+    asyncio.run(other.turn())  # a turn that is taken leaves the slow-down as it is
+    other.slow_down()
+    third = ConnectLimiter(state_directory=tmp_path)
+    assert [limiter.spacing_s for limiter in (one, other, third)] == pytest.approx([0.88] * 3)
+    assert ConnectLimiter().spacing_s == pytest.approx(0.22)
+
+
+STAMP = f"{pacing._boot()} {time.monotonic_ns():020d}\n"
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "",
+        STAMP,
+        STAMP + "slower 4\n",
+        STAMP + "slower 1000000 00000000000000000001\n",
+        STAMP + f"slower 4 {time.monotonic_ns() + 86_400 * SECOND:020d}\n",
+        STAMP + "\0" * 40,
+        f"another-boot 00000000000000000001\nslower 8 {time.monotonic_ns():020d}\n",
+    ],
+    ids=["new", "old format", "cut", "impossible", "from the future", "damaged", "another boot"],
+)
+def test_a_file_that_says_nothing_slows_nobody(tmp_path: Path, left: str) -> None:
+    """Only a slow-down of this boot, in the form that we write, is one; and it can be written over anything."""
+    (tmp_path / "connect-turns").write_text(left)
+    limiter = ConnectLimiter(state_directory=tmp_path)
+    assert limiter.spacing_s == pytest.approx(0.22)
+    limiter.slow_down()
+    assert limiter.spacing_s == pytest.approx(0.44)

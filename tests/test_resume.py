@@ -315,24 +315,23 @@ def test_packet_that_cannot_be_read(recording: Recording, server: VendorServer) 
     assert (payload, bool(reason)) == (TORN, True)
 
 
-@pytest.mark.xfail(strict=True, raises=StoppedEarly, reason="alignment: a proof in pieces that never gets further")
 def test_packet_that_cannot_be_read_and_steady_cuts(recording: Recording, server: VendorServer) -> None:
     """A torn packet before places where the vendor cuts us off every 20 packets does not keep us from the rest."""
     match = load(SNOOKER)
     packets = short(match)
     server.serve(match, Script(packets, mangle=lambda i, packet: TORN if i == 30 else packet, cut_every=20))
     with pytest.raises(Doubt, match="quarantined"):
-        recording.run(match, for_s=8.0)
+        recording.run(match)
     assert recording.packets(match) == packets[:30] + packets[31:]
 
 
-@pytest.mark.xfail(strict=True, raises=StoppedEarly, reason="alignment: where nothing is proven, only seq + 1 fits")
 def test_one_packet_a_connection_with_a_hole_in_the_numbers(recording: Recording, server: VendorServer) -> None:
     """fixtureSeqNum is a hint and no key: a vendor that leaves numbers out is recorded whole."""
     match = load(SNOOKER)
     server.serve(match, Script([*match.packets[:20], match.packets[-1]], cut_every=1))
-    recording.run(match, for_s=8.0)
+    recording.run(match)
     recording.assert_complete(match)
+    assert recording.causes() == []
 
 
 def test_vendor_that_leaves_at_the_end(recording: Recording, server: VendorServer) -> None:
@@ -594,17 +593,16 @@ def test_slow_disk_is_no_dead_vendor(
     """While we do not read because the disk cannot follow, the vendor's silence means nothing: no reconnect."""
     monkeypatch.setattr(writer, "MAX_PENDING_BYTES", 1000)
     match = load(SOCCER)
-    server.serve(match, Script(available=50))
-    with recording.running(match, timing=replace(QUICK, dead=0.8, quiet=0.7)) as running:
+    server.serve(match, Script(available=50, heartbeat=0.1))
+    with recording.running(match, timing=replace(QUICK, dead=1.5, quiet=0.7)) as running:
         server.wait_for(lambda: reached(server, 50))
         server.wait_for(lambda: recording_has(recording, 1))
         connection = sqlite3.connect(recording.path, isolation_level=None, timeout=30)
         connection.execute("BEGIN IMMEDIATE")
-        server.script(match).heartbeat = 0.2
         server.release(match)
         before = len(server.attempts)
         with pytest.raises(TimeoutError):
-            server.wait_for(lambda: len(server.attempts) > before, timeout=2.5)
+            server.wait_for(lambda: len(server.attempts) > before, timeout=4.0)
         connection.close()
         running.wait()
     assert running.error is None

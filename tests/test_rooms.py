@@ -20,6 +20,7 @@ LEVELS = {
     "feed": 3,
     "config": 3,
     "logs": 3,
+    "hardening": 3,
     "signals": 3,
     "fixtures": 4,
     "wire": 4,

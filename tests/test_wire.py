@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,7 +16,8 @@ from recorder import wire
 from recorder.errors import ConnectionOver, HandshakeRefused, NotConnected
 from recorder.wire import Received, dial
 from tests.raw import RawServer
-from tests.recording import TOKEN
+
+TOKEN = "a token for tests"
 
 Talk = Callable[[ServerConnection], Awaitable[None]]
 
@@ -99,19 +100,6 @@ def test_large_message() -> None:
 
     received, _ = converse(talk, all_of)
     assert [len(message.payload) for message in received] == [5_000_000]
-
-
-def test_too_large_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A message beyond every bound ends the connection, not the process."""
-    monkeypatch.setattr(wire, "MAX_MESSAGE_BYTES", 1000)
-
-    async def talk(server: ServerConnection) -> None:
-        await server.send("x" * 1001)
-        await server.wait_closed()
-
-    received, over = converse(talk, all_of)
-    assert received == []
-    assert over.code is None
 
 
 @pytest.mark.parametrize(("code", "reason"), [(1000, ""), (1001, "going"), (1011, "oops"), (4401, "who are you")])
@@ -242,14 +230,51 @@ def test_tls_to_a_plain_server() -> None:
         asyncio.run(main(server.port))
 
 
-def test_tls_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    """Certificates are verified, names too, TLS 1.2 is the least, and no key log is written whatever is asked."""
-    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
-    context = wire._tls()
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    assert context.check_hostname
-    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
-    assert context.keylog_filename is None
+def test_a_host_that_cannot_be_a_name() -> None:
+    """A name that no address can be asked for is said so, and is no crash."""
+
+    async def main() -> None:
+        async with dial(f"ws://{'x' * 70}.invalid/x", {}):
+            pass
+
+    with pytest.raises(NotConnected, match="name"):
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_lead_nowhere(status: int) -> None:
+    """A redirect is told as what it is, and the host that it names sees no connection at all."""
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.setblocking(False)
+        port = elsewhere.getsockname()[1]
+        error = refused(f"HTTP/1.1 {status} X\r\nLocation: ws://127.0.0.1:{port}/\r\n\r\n".encode())
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+    assert isinstance(error, HandshakeRefused)
+    assert error.is_redirect
+    assert str(error) == f"HTTP {status}: it redirects, which is never followed: the token would go there too"
+
+
+def test_other_refusals_are_no_redirects() -> None:
+    """What the server says stands in the sentence."""
+    error = HandshakeRefused(503, "busy", None)
+    assert not error.is_redirect
+    assert (str(error), str(HandshakeRefused(429, "", "7"))) == ("HTTP 503: busy", "HTTP 429")
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="a setting of Linux")
+def test_the_kernel_gives_up_a_peer_that_is_gone() -> None:
+    """What we send is acknowledged within 20 s, or the connection is over; and it is not held back."""
+
+    async def talk(server: ServerConnection) -> None:
+        await server.wait_closed()
+
+    async def client(connection: wire.Connection) -> tuple[int, int]:
+        found = connection._websocket.transport.get_extra_info("socket")
+        options = (socket.TCP_USER_TIMEOUT, socket.TCP_NODELAY)
+        return tuple(found.getsockopt(socket.IPPROTO_TCP, option) for option in options)
+
+    assert converse(talk, client) == (20_000, 1)
 
 
 def test_quiet_library(caplog: pytest.LogCaptureFixture) -> None:

@@ -20,6 +20,7 @@ from recorder.operations import (
     BeginEpoch,
     CloseSession,
     CopyAction,
+    EndStream,
     MakeEpochCurrent,
     OpenGap,
     OpenSession,
@@ -127,6 +128,10 @@ def _apply_one(connection: Connection, operation: Operation) -> None:
         case CloseSession():
             closed = {name: getattr(operation, name) for name in ("closed_us", "close_code", "close_reason", "outcome")}
             _change(connection, operation, _at_session(operation).values(**asdict(operation.counts), **closed))
+        case EndStream():
+            at_stream = tables.stream.c.stream_id == operation.stream_id
+            ended = update(tables.stream).where(at_stream).values(ended=operation.ended, ended_why=operation.why)
+            _change(connection, operation, ended)
         case CopyAction():
             where = tables.action.c.position == operation.from_position
             _copy_actions(connection, operation, operation.from_epoch, where, operation.position)
@@ -174,7 +179,7 @@ def _at_frame(operation: PlaceFrame) -> Any:
 
 def _open_stream(connection: Connection, operation: OpenStream) -> None:
     stream = operation.stream
-    said = {"speed": operation.speed} | {
+    said = {"speed": operation.speed, "ended": None, "ended_why": None} | {
         name: value for name in ("label", "competition", "starts_us") if (value := getattr(operation, name)) is not None
     }
     at_stream = tables.stream.c.stream_id == stream.stream_id
@@ -247,7 +252,11 @@ def _resolve_gaps(connection: Connection, operation: ResolveGaps) -> None:
     connection.execute(
         update(tables.gap)
         .where(gap.stream_id == operation.stream_id, gap.cause.in_(operation.causes), gap.resolved_us.is_(None))
-        .values(resolved_us=operation.at_us, to_us=func.coalesce(gap.to_us, operation.at_us))
+        .values(
+            resolved_us=operation.at_us,
+            to_us=func.coalesce(gap.to_us, operation.at_us),
+            to_position=func.coalesce(gap.to_position, operation.to_position),
+        )
     )
 
 

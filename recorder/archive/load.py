@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, func, select
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Column, Connection, func, select
 
 from recorder.archive import tables
 from recorder.model import Frame, Kind, StoredStream
@@ -25,12 +28,7 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
         .where(action.stream_id == stream_id, action.epoch == newest.epoch)
         .order_by(action.position)
     ).all()
-    finished = connection.execute(
-        select(action.finished)
-        .where(action.stream_id == stream_id, action.epoch == newest.epoch, action.finished.is_not(None))
-        .order_by(action.position.desc())
-        .limit(1)
-    ).scalar()
+    controls = _controls(connection, stream_id)
     session, gap = tables.session.c, tables.gap.c
     return StoredStream(
         epoch=newest.epoch,
@@ -38,7 +36,8 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
         frame_digests=tuple(row.frame_digest for row in rows),
         current_length=None if newest.current_us is not None else _current_length(connection, stream_id),
         unplaced=_unplaced(connection, stream_id),
-        control_digests=_control_digests(connection, stream_id),
+        control_digests=tuple(dict.fromkeys(row.digest for row in controls)),
+        unreadable=len({row.digest for row in controls if row.kind == Kind.QUARANTINED}),
         open_causes=frozenset(
             connection.execute(
                 select(gap.cause).where(gap.stream_id == stream_id, gap.resolved_us.is_(None)).distinct()
@@ -50,14 +49,44 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
             .order_by(session.session_id.desc())
             .limit(1)
         ).scalar(),
-        finished=bool(finished),
+        finished=bool(_newest(connection, stream_id, newest.epoch, action.finished)),
+        status=_newest(connection, stream_id, newest.epoch, action.status),
+        read_whole=_was_read_whole(connection, stream_id, newest.epoch, len(rows)),
         last_received_us=connection.execute(
             select(func.max(action.received_us)).where(action.stream_id == stream_id, action.epoch == newest.epoch)
+        ).scalar(),
+        last_closed_us=connection.execute(
+            select(func.max(func.coalesce(session.closed_us, session.opened_us))).where(session.stream_id == stream_id)
         ).scalar(),
         last_session_id=connection.execute(
             select(func.coalesce(func.max(session.session_id), 0)).where(session.stream_id == stream_id)
         ).scalar_one(),
     )
+
+
+def _newest(connection: Connection, stream_id: int, epoch: int, column: Column[Any]) -> Any:
+    """Return what the newest action that speaks of it says."""
+    action = tables.action.c
+    return connection.execute(
+        select(column)
+        .where(action.stream_id == stream_id, action.epoch == epoch, column.is_not(None))
+        .order_by(action.position.desc())
+        .limit(1)
+    ).scalar()
+
+
+def _was_read_whole(connection: Connection, stream_id: int, epoch: int, length: int) -> bool:
+    """Say whether the session that brought the last action, or a later one, has read all of it from 0."""
+    action, session = tables.action.c, tables.session.c
+    last = (
+        select(func.max(action.session_id))
+        .where(action.stream_id == stream_id, action.epoch == epoch)
+        .scalar_subquery()
+    )
+    read = select(session.session_id).where(
+        session.stream_id == stream_id, session.proven == length, session.session_id >= last
+    )
+    return length > 0 and connection.execute(read.limit(1)).first() is not None
 
 
 def _current_length(connection: Connection, stream_id: int) -> int:
@@ -81,9 +110,11 @@ def _unplaced(connection: Connection, stream_id: int) -> tuple[Frame, ...]:
     return tuple(Frame(**{**row, "kind": Kind(row["kind"])}) for row in rows)
 
 
-def _control_digests(connection: Connection, stream_id: int) -> frozenset[bytes]:
+def _controls(connection: Connection, stream_id: int) -> Sequence[Any]:
     frame = tables.frame.c
     kinds = (Kind.UNKNOWN, Kind.QUARANTINED)
-    return frozenset(
-        connection.execute(select(frame.digest).where(frame.stream_id == stream_id, frame.kind.in_(kinds))).scalars()
-    )
+    return connection.execute(
+        select(frame.digest, frame.kind)
+        .where(frame.stream_id == stream_id, frame.kind.in_(kinds))
+        .order_by(frame.session_id, frame.frame_number)
+    ).all()

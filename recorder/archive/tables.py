@@ -29,6 +29,8 @@ stream = Table(
     Column("starts_us", BigInteger),
     Column("origin_host", Text),
     Column("created_us", BigInteger, nullable=False),
+    Column("ended", Text),
+    Column("ended_why", Text),
     Index("ix_stream_fixture_id", "fixture_id"),
     sqlite_with_rowid=False,
 )
@@ -72,6 +74,7 @@ session = Table(
     Column("recorder", Text, nullable=False),
     Column("host", Text, nullable=False),
     Column("version", Text, nullable=False),
+    Column("proven", BigInteger),
     sqlite_with_rowid=False,
 )
 

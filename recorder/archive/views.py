@@ -141,7 +141,7 @@ def streams(dialect: Dialect) -> str:
     """Return the SELECT of one row per stream.
 
     ``state``: ``waiting`` (nothing received yet), ``recording`` (a connection is open), ``interrupted`` (none is, and
-    the match is not over), ``finished``.
+    the match is not over), ``finished``, ``not_played`` (called off, or nothing came for too long).
     """
     home, away = "AND a.side = 'home'", "AND a.side = 'away'"
     return f"""
@@ -154,7 +154,8 @@ SELECT c.stream_id AS stream_id, c.feed AS feed, c.sport AS sport, c.fixture_id 
   {_last("current_period")} AS current_period,
   {dialect.boolean(f"coalesce({_last('finished')}, 0)")} AS finished,
   CASE
-    WHEN coalesce({_last("finished")}, 0) THEN 'finished'
+    WHEN c.ended = 'not_played' THEN 'not_played'
+    WHEN coalesce({_last("finished")}, 0) OR c.ended = 'finished' THEN 'finished'
     WHEN EXISTS (SELECT 1 FROM session x WHERE x.stream_id = c.stream_id AND x.closed_us IS NULL) THEN 'recording'
     WHEN NOT EXISTS (SELECT 1 FROM frame f WHERE f.stream_id = c.stream_id) THEN 'waiting'
     ELSE 'interrupted'
@@ -166,7 +167,7 @@ SELECT c.stream_id AS stream_id, c.feed AS feed, c.sport AS sport, c.fixture_id 
    WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch AND a.position = 0) AS recorded_from_start,
   {dialect.time("(SELECT min(f.received_us) FROM frame f WHERE f.stream_id = c.stream_id)")} AS first_received_at,
   {dialect.time("(SELECT max(f.received_us) FROM frame f WHERE f.stream_id = c.stream_id)")} AS last_received_at,
-  c.origin_host AS origin_host
+  c.origin_host AS origin_host, c.ended_why AS ended_why
 FROM (SELECT s.*, {current_epoch("s")} AS epoch FROM stream s) c"""
 
 
@@ -247,7 +248,7 @@ def sessions(dialect: Dialect) -> str:
 SELECT session_id, stream_id, {dialect.time("opened_us")} AS opened_at, {dialect.time("closed_us")} AS closed_at, url,
   start_position, close_code, close_reason, outcome, frames, actions, overlap_checked, heartbeats,
   {dialect.time("last_heartbeat_us")} AS last_heartbeat_at, recorder, host, version,
-  overlap, asked_because, resent, envelope_differences, calibration
+  overlap, asked_because, resent, envelope_differences, calibration, proven
 FROM session"""
 
 

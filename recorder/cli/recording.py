@@ -35,6 +35,21 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="Catch up with what is there and leave.")] = False,
     for_: Annotated[float | None, duration_option("--for", "Leave after this time, e.g. 90m.")] = None,
     linger: Annotated[float, duration_option("--linger", "Stay on after `finished` for late corrections.")] = "15m",  # type: ignore[assignment]
+    give_up: Annotated[
+        float, duration_option("--give-up", "A stream without an action for so long was not played.")
+    ] = "6h",  # type: ignore[assignment]
+    lead: Annotated[float, duration_option("--lead", "Open a stream so long before the start in the list.")] = "15m",  # type: ignore[assignment]
+    dead_after: Annotated[
+        float, duration_option("--dead-after", "Dial anew when no frame of any kind came for so long.")
+    ] = "25s",  # type: ignore[assignment]
+    keep_trying: Annotated[
+        bool, typer.Option("--keep-trying", help="Go on, once a minute, though the token is refused.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 4 for the vendor's own outages too.")] = False,
+    proxy: Annotated[
+        str | None,
+        typer.Option("--proxy", envvar="RECORDER_PROXY", help="Dial through this HTTP or SOCKS proxy.", metavar="URL"),
+    ] = None,
     connect_rate: Annotated[
         float,
         typer.Option("--connect-rate", min=0.01, help="Connection attempts a second; more than 5: loopback only."),
@@ -44,10 +59,11 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Record the fixtures of a list until stopped."""
-    from recorder import daemon
+    from recorder import daemon, hardening
     from recorder.feed.session import Timing
     from recorder.fixtures import read_list
 
+    hardening.harden()
     entries, notes = read_list(str(fixtures))
     for note in notes:
         say(note)
@@ -62,6 +78,10 @@ def run(
         for_s=for_,
         connect_rate=connect_rate,
         overlap=overlap,
-        timing=Timing(linger=linger),
+        lead_s=lead,
+        keep_trying=keep_trying,
+        strict=strict,
+        proxy=proxy,
+        timing=Timing(dead=dead_after, linger=linger, give_up=give_up),
     )
     daemon.run(settings, entries)

@@ -1,14 +1,15 @@
 """The books of one stream over all its connections: what each message means for the archive, as operations.
 
-The alignment (``alignment/``) says which position an action takes; here that becomes rows: which frames are kept,
-which are only counted, what is a gap, when an epoch begins. Pure: every time comes in with the message.
+The alignment (``alignment/``) says which position an action takes, ``outages`` when nobody watched; here that becomes
+rows: which frames are kept, which are only counted, what is a gap, when an epoch begins. Pure: every time comes in
+with the message.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from recorder.feed import actions
 from recorder.feed.alignment import (
@@ -18,7 +19,6 @@ from recorder.feed.alignment import (
     EpochCurrent,
     Fork,
     Heal,
-    Item,
     Match,
     OpenGap,
     Park,
@@ -27,13 +27,15 @@ from recorder.feed.alignment import (
     Resent,
     Resume,
 )
-from recorder.feed.content import content_digest
-from recorder.feed.messages import Message, Packet, read
+from recorder.feed.booking import Booking, Entry, Evidence, evidence, item, parked
+from recorder.feed.messages import Message, Packet
+from recorder.feed.outages import VENDORS_CAUSES, Outages
+from recorder.feed.raw import Replay
+from recorder.feed.standing import Standing
 from recorder.ids import TimeOrderedIds
-from recorder.model import Action, Arrival, Fields, Frame, Gap, Kind, StoredStream, Stream, digest
+from recorder.model import ACTIONS, Action, Frame, Gap, Kind, StoredStream, Stream
 from recorder.operations import (
     AddAction,
-    AddFrame,
     BeginEpoch,
     CopyAction,
     Counts,
@@ -44,30 +46,10 @@ from recorder.operations import (
 )
 from recorder.operations import OpenGap as AddGap
 
-# contract, exit codes: the vendor's own outages and a list that is merely behind are no doubt of ours.
-_VENDORS_CAUSES = frozenset({"server_behind"})
-
 # What came before the seam and what came behind it is known; what, if anything, lay between them is not.
 _SEAMS = frozenset({"live_only"})
 
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Where an action was read: the frame, the part of it, and how it came."""
-
-    frame: Frame
-    packet: Packet
-    fields: Fields
-    arrival: Arrival
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What one message came to: what to store, and why to close the connection at once, if so."""
-
-    operations: tuple[Operation, ...] = ()
-    reconnect: str | None = None
-    appended: int = 0
+_CONTROLS = (Kind.UNKNOWN, Kind.QUARANTINED)
 
 
 class Ledger:
@@ -76,28 +58,45 @@ class Ledger:
     def __init__(self, stream: Stream, stored: StoredStream, ids: TimeOrderedIds, overlap: int) -> None:
         self.stream = stream
         self.ids = ids
-        self._counts: Counter[str] = Counter()
-        self._last_heartbeat_us: int | None = None
-        self.finished = stored.finished
-        """Whether the newest action that speaks of it says that the match is over."""
-        self.finished_live_ns: int | None = None
-        """When (monotonic) a live packet said so; None when it was over before we came."""
+        self.standing = Standing(finished=stored.finished, status=stored.status)
+        self.is_watched = False
+        """Whether this connection has come to the end of the vendor's list, so that whatever comes happens now."""
+        self._has_watched = False
+        """Whether the match was seen going on, on any connection of this run."""
+        self.over_since_ns: int | None = None
+        """When (elapsed) the match ended while it was watched; None: it has not, or it was over before we came."""
         self.empty_answers = 0
         """How many connections in a row, asked for what is behind everything stored, brought nothing."""
+        self.read_whole = stored.read_whole
+        """Whether the vendor's list was read from 0, and was ours, after the last action had come."""
+        self.is_rereading = False
+        """Whether everything had come already when the list began to be read once more."""
+        self._counts: Counter[str] = Counter()
+        self._last_heartbeat_us: int | None = None
+        self._proven: int | None = None
         self._epoch = stored.epoch
         self._last_received_us = stored.last_received_us
+        self._last_heard_us = stored.last_closed_us
         self._frame_digests = list(stored.frame_digests)
         self._known_controls = set(stored.control_digests)
         self._session_controls: set[bytes] = set()
         self._shapes: set[str] = set()
+        self._outages = Outages(stream.stream_id, ids, stored.open_causes)
+        self._replay = Replay(() if stream.channel == ACTIONS else stored.control_digests)
         self.resume = Resume(
             stored.contents,
             overlap=overlap,
             calibration=Calibration.from_text(stored.calibration),
-            parked=_parked(stored.unplaced),
+            parked=parked(stored.unplaced),
             open_gaps=stored.open_causes,
             current_length=stored.current_length,
+            unreadable=stored.unreadable,
         )
+
+    @property
+    def length(self) -> int:
+        """How many actions are stored; on other channels, messages."""
+        return self.resume.n if self.stream.channel == ACTIONS else len(self._replay)
 
     @property
     def counts(self) -> Counts:
@@ -107,67 +106,144 @@ class Ledger:
             **self._counts,
             last_heartbeat_us=self._last_heartbeat_us,
             calibration=calibration.to_text() if calibration else None,
+            proven=self._proven,
         )
+
+    # -- connections -------------------------------------------------------------------------------------------------
+
+    def begin(self, now_us: int) -> tuple[Operation, ...]:
+        """Begin a run: since the last one ended nobody has watched."""
+        if self._last_heard_us is None or self.standing.over or self._outages.away:
+            return ()
+        return self._lost("recorder_down", "recorder was not running", now_us)
 
     def open_session(self) -> None:
         """Begin the counts of a new connection; what the last one repeated is known now."""
         self._counts.clear()
-        self._last_heartbeat_us = None
+        self._last_heartbeat_us = self._proven = None
         self._known_controls |= self._session_controls
         self._session_controls = set()
         self._shapes = set()
+        self.is_watched = False
+        self._replay.begin_connection()
+
+    def close_session(self, *, authorised: bool, now_us: int, lost: str | None, ended: bool) -> Entry:
+        """The connection is over. ``lost`` says how, when nobody wanted that; ``ended``: nothing more is expected."""
+        entry = self._entry(None, self.resume.ended(authorised=authorised), keep=False, now_us=now_us)
+        if ended:
+            return replace(entry, operations=entry.operations + self._outages.mended(self.length, now_us))
+        if lost is None or not authorised:
+            return entry
+        return replace(entry, operations=entry.operations + self._lost("network", lost, now_us))
+
+    def watch(self) -> None:
+        """Everything that was there has come: what comes from now on happens now."""
+        self.is_watched = True
+        self._has_watched |= self.standing.over is None
+
+    def read_again(self) -> None:
+        """Read the list from 0 on the next connection: edits before the overlap are seen only so (resume, rule 7)."""
+        self.read_whole = self.is_rereading = True  # once is enough: where it comes to nothing, a gap says so
+        self.resume.demand_proof("the match is over")
+
+    def clock_stepped(self, before_us: int, now_us: int) -> tuple[Operation, ...]:
+        """Our wall clock went from ``before_us`` to ``now_us`` at once."""
+        return self._outages.stepped(self._epoch, self.length, before_us, now_us)
+
+    def _lost(self, cause: str, detail: str, now_us: int) -> tuple[Operation, ...]:
+        if not self.length:
+            return ()  # nothing to go on from: the next connection begins with the first there is
+        return self._outages.lost(cause, self._epoch, self.length, self._last_heard_us or now_us, now_us, detail)
+
+    # -- messages ----------------------------------------------------------------------------------------------------
 
     def control(self, frame: Frame, message: Message) -> Entry:
         """Book a message without actions."""
-        self._counts["frames"] += 1
+        self._count(frame)
         if frame.kind is Kind.HEARTBEAT:
-            self._counts["heartbeats"] += 1
-            self._last_heartbeat_us = frame.received_us
-            if message.shape in self._shapes:
-                return Entry()
-            self._shapes.add(message.shape)
-            return Entry((AddFrame(frame),))
-        effects = self.resume.unreadable() if frame.kind is Kind.QUARANTINED else []
-        if frame.kind in (Kind.UNKNOWN, Kind.QUARANTINED):
-            # The same bytes on an earlier connection: the vendor's list again, not a new message.
-            if frame.digest in self._known_controls:
-                return self._entry(frame, effects, keep=False)
-            self._session_controls.add(frame.digest)
-        return self._entry(frame, effects, keep=True)
+            return self._heartbeat(frame, message)
+        if frame.kind not in _CONTROLS:
+            return self._entry(frame, [], keep=True)
+        if self.stream.channel != ACTIONS:
+            return self._raw(frame, message)
+        return self._control(frame)
+
+    def too_large(self, frame: Frame, size: int) -> Entry:
+        """Book the beginning of a message that was longer than we keep (``size`` bytes)."""
+        self._count(frame)
+        kept = f"frame too large: {size:,} bytes, of which the first {len(frame.payload):,} are kept"
+        entry = self._control(replace(frame, kind=Kind.QUARANTINED, reason=kept))
+        if not entry.operations:
+            return entry
+        gap = self._outages.too_large(self._epoch, self.length, frame.received_us, kept)
+        return replace(entry, operations=entry.operations + gap)
 
     def actions(self, frame: Frame, message: Message, opened_us: int) -> Entry:
         """Book a message that bears actions; ``opened_us`` is when its session was opened."""
-        self._counts["frames"] += 1
-        foreign = [packet for packet in message.packets if not self._is_ours(packet)]
-        if foreign:
-            told = actions.fixture_id(foreign[0].envelope) or "nothing readable"
-            quarantined = replace(frame, kind=Kind.QUARANTINED, reason=f"another fixture's: {told}"[:200])
-            if frame.digest in self._known_controls:
-                return Entry()
-            self._session_controls.add(frame.digest)
-            return Entry((AddFrame(quarantined),))
+        self._count(frame)
+        foreign = next((packet for packet in message.packets if not self._is_ours(packet)), None)
+        if foreign is not None:
+            told = actions.fixture_id(foreign.envelope) or "nothing readable"
+            return self._control(replace(frame, kind=Kind.QUARANTINED, reason=f"another fixture's: {told}"[:200]))
         effects: list[Effect] = []
         for packet in message.packets:
-            evidence = _evidence(frame, packet, opened_us)
-            effects += self.resume.item(_item(packet, evidence))
+            effects += self.resume.item(item(packet, evidence(frame, packet, opened_us)))
         return self._entry(frame, effects, keep=False)
 
     def quiet(self, now_us: int) -> Entry:
         """Nothing more has come for a while."""
         return self._entry(None, self.resume.quiet(), keep=False, now_us=now_us)
 
-    def close_session(self, *, authorised: bool, now_us: int) -> Entry:
-        """The connection is over."""
-        return self._entry(None, self.resume.ended(authorised=authorised), keep=False, now_us=now_us)
+    def _count(self, frame: Frame) -> None:
+        self._counts["frames"] += 1
+        self._last_heard_us = frame.received_us
+
+    def _heartbeat(self, frame: Frame, message: Message) -> Entry:
+        self._counts["heartbeats"] += 1
+        self._last_heartbeat_us = frame.received_us
+        is_new = message.shape not in self._shapes
+        self._shapes.add(message.shape)
+        return self._entry(frame, [], keep=is_new)
+
+    def _control(self, frame: Frame) -> Entry:
+        """Keep a message that takes no position, once: the same bytes on a later connection are the list again."""
+        is_known = frame.digest in self._known_controls
+        effects: list[Effect] = []
+        if frame.kind is Kind.QUARANTINED:
+            is_first = not is_known and frame.digest not in self._session_controls
+            effects = self.resume.unreadable(is_new=is_first)
+        self._session_controls.add(frame.digest)
+        return self._entry(frame, effects, keep=not is_known)
+
+    def _raw(self, frame: Frame, message: Message) -> Entry:
+        """Keep a message of a channel that has no actions, unless it is the list again."""
+        self.standing.finished = message.finished or self.standing.finished
+        is_again = self._replay.is_again(frame.digest)
+        self._counts["resent"] += is_again
+        entry = self._entry(frame, [], keep=not is_again)
+        return replace(entry, new=int(not is_again))
+
+    # -- what the alignment says -------------------------------------------------------------------------------------
 
     def _entry(self, frame: Frame | None, effects: Iterable[Effect], *, keep: bool, now_us: int = 0) -> Entry:
         """Turn the alignment's effects into operations; ``frame`` goes first when anything rests on it."""
-        booked = _Booking(frame, keep=keep, now_us=frame.received_us if frame else now_us)
+        booked = Booking(frame, keep=keep, now_us=frame.received_us if frame else now_us)
         for effect in effects:
             self._book(booked, effect)
+        if self.resume.read_whole and self.resume.n and not self.is_watched:
+            self._proven = self.resume.n
+        self.read_whole = self.read_whole or self._proven == self.resume.n > 0
+        if self._outages.away and self._is_mended(frame):
+            booked.add(*self._outages.mended(self.length, booked.now_us))
         return booked.entry()
 
-    def _book(self, booked: _Booking, effect: Effect) -> None:
+    def _is_mended(self, frame: Frame | None) -> bool:
+        """Say whether nothing is missing between what was stored and this connection."""
+        if frame is not None and frame.kind is Kind.ERROR:
+            return False  # perhaps nobody let us in
+        return self.resume.is_mended if self.stream.channel == ACTIONS else self._replay.is_whole
+
+    def _book(self, booked: Booking, effect: Effect) -> None:
         match effect:
             case Append():
                 self._append(booked, effect)
@@ -179,7 +255,7 @@ class Ledger:
                 if position is not None:
                     self._compare(booked, position)
             case Park(why=why):
-                booked.kind, booked.reason = Kind.UNPLACED, why
+                booked.kind, booked.reason = Kind.UNPLACED, "; ".join(filter(None, (booked.flag, why)))
             case Fork(position=position, why=why):
                 parent, self._epoch = self._epoch, self._epoch + 1
                 del self._frame_digests[position:]
@@ -195,54 +271,55 @@ class Ledger:
             case Reconnect(why=why):
                 booked.reconnect = why
 
-    def _append(self, booked: _Booking, effect: Append) -> None:
-        item = effect.parked or effect.item
-        evidence = item.ref
-        assert isinstance(evidence, Evidence)
+    def _append(self, booked: Booking, effect: Append) -> None:
+        taken = effect.parked or effect.item
+        seen = taken.ref
+        assert isinstance(seen, Evidence)
         self._counts["actions"] += 1
         self.empty_answers = 0
-        booked.appended += 1
-        self._frame_digests.append(evidence.frame.digest)
-        self._last_received_us = evidence.frame.received_us
-        if evidence.fields.finished is not None:
-            self._note_finished(evidence)
+        self.read_whole = False
+        self._frame_digests.append(seen.frame.digest)
+        self._last_received_us = seen.frame.received_us
+        self._note(seen)
         stream_id = self.stream.stream_id
         if effect.same_as is not None:
             booked.add(CopyAction(stream_id, self._epoch, effect.position, self._epoch - 1, effect.same_as))
             return
+        booked.new += 1
         if effect.parked is not None:
             # What was kept without a position is the first we knew of it: it stays the evidence.
-            booked.add(PlaceFrame(stream_id, evidence.frame.session_id, evidence.frame.frame_number))
+            booked.add(PlaceFrame(stream_id, seen.frame.session_id, seen.frame.frame_number))
             self._compare(booked, effect.position)
         else:
-            booked.kind, booked.reason = Kind.ACTION, None
+            booked.kind = Kind.ACTION
         booked.add(
             AddAction(
                 Action(
                     stream_id=stream_id,
                     epoch=self._epoch,
                     position=effect.position,
-                    session_id=evidence.frame.session_id,
-                    frame_number=evidence.frame.frame_number,
-                    part=evidence.packet.part,
-                    received_us=evidence.frame.received_us,
-                    arrival=evidence.arrival,
-                    content_digest=item.digest,
-                    frame_digest=evidence.frame.digest,
-                    fields=evidence.fields,
+                    session_id=seen.frame.session_id,
+                    frame_number=seen.frame.frame_number,
+                    part=seen.packet.part,
+                    received_us=seen.frame.received_us,
+                    arrival=seen.arrival,
+                    content_digest=taken.digest,
+                    frame_digest=seen.frame.digest,
+                    fields=seen.fields,
                 )
-            )
+            ),
+            *self._outages.note(seen.fields, self._epoch, effect.position, seen.frame.received_us),
         )
 
-    def _note_finished(self, evidence: Evidence) -> None:
-        over = bool(evidence.fields.finished)
-        if over and not self.finished and evidence.arrival == "live":
-            self.finished_live_ns = evidence.frame.monotonic_ns
-        elif not over:
-            self.finished_live_ns = None
-        self.finished = over
+    def _note(self, seen: Evidence) -> None:
+        was_over = self.standing.over
+        self.standing.note(seen.fields)
+        if self.standing.over is None:
+            self.over_since_ns = None
+        elif was_over is None and self._has_watched:
+            self.over_since_ns = seen.frame.monotonic_ns
 
-    def _compare(self, booked: _Booking, position: int) -> None:
+    def _compare(self, booked: Booking, position: int) -> None:
         """The content is the stored one's; in other bytes it is kept beside it and counted, no more."""
         frame = booked.frame
         if frame is None or frame.digest == self._frame_digests[position] or booked.differs:
@@ -258,7 +335,7 @@ class Ledger:
             gap_id=self.ids.next(now_us),
             epoch=self._epoch,
             cause=effect.cause,
-            ours=effect.cause not in _VENDORS_CAUSES,
+            ours=effect.cause not in VENDORS_CAUSES,
             detail=effect.detail,
             from_position=effect.from_position,
             to_position=effect.to_position,
@@ -269,74 +346,3 @@ class Ledger:
     def _is_ours(self, packet: Packet) -> bool:
         said = actions.fixture_id(packet.envelope)
         return said is None or said == self.stream.fixture_id
-
-
-class _Booking:
-    """One message on its way into the books."""
-
-    def __init__(self, frame: Frame | None, *, keep: bool, now_us: int) -> None:
-        self.frame = frame
-        self.now_us = now_us
-        self.reconnect: str | None = None
-        self.appended = 0
-        self.differs = False
-        self._kind: Kind | None = frame.kind if frame and keep else None
-        self.reason = frame.reason if frame else None
-        self._operations: list[Operation] = []
-
-    @property
-    def kind(self) -> Kind | None:
-        """What the frame is to be kept as; None: not at all."""
-        return self._kind
-
-    @kind.setter
-    def kind(self, kind: Kind | None) -> None:
-        # A frame with several actions of which one has no place stays findable as unplaced.
-        if self._kind is not Kind.UNPLACED:
-            self._kind = kind
-
-    def add(self, operation: Operation) -> None:
-        self._operations.append(operation)
-
-    def entry(self) -> Entry:
-        operations = list(self._operations)
-        if self.frame is not None and self._kind is not None:
-            operations.insert(0, AddFrame(replace(self.frame, kind=self._kind, reason=self.reason)))
-        return Entry(tuple(operations), self.reconnect, self.appended)
-
-
-def _evidence(frame: Frame, packet: Packet, opened_us: int) -> Evidence:
-    fields = actions.parse(packet.envelope)
-    # contract, SQL views: `catch_up` is a packet older than its session; one that tells no time cannot be live.
-    live = fields.occurred_us is not None and fields.occurred_us >= opened_us
-    return Evidence(frame, packet, fields, "live" if live else "catch_up")
-
-
-def _item(packet: Packet, evidence: Evidence) -> Item:
-    return Item(content_digest(packet.fixture_action), evidence.fields.fixture_seq_num, evidence)
-
-
-def _parked(frames: Iterable[Frame]) -> list[Item]:
-    """Return the actions of frames that were kept without a position, in the order in which they came."""
-    return [
-        _item(packet, Evidence(frame, packet, actions.parse(packet.envelope), "catch_up"))
-        for frame in frames
-        for packet in read(frame.payload).packets
-    ]
-
-
-def frame_of(
-    stream: Stream, session_id: int, number: int, payload: bytes, *, opcode: str, received_us: int, monotonic_ns: int
-) -> Frame:
-    """Return a message as a frame, not yet classified."""
-    return Frame(
-        stream_id=stream.stream_id,
-        session_id=session_id,
-        frame_number=number,
-        received_us=received_us,
-        monotonic_ns=monotonic_ns,
-        kind=Kind.UNKNOWN,
-        opcode="binary" if opcode == "binary" else "text",
-        payload=payload,
-        digest=digest(payload),
-    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Any, Final
@@ -27,6 +27,7 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _BEARS = b'"fixtureAction"'
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _SHAPE_LENGTH = 200
+_LEGACY_END = "matchfinished"  # protocol 3.7: tennis, table tennis
 _REASON_LENGTH = 500
 
 # No errors for us: a service that logs "Authenticated" at INFO must not look like a refusal.
@@ -35,6 +36,15 @@ _CALM_LEVELS = frozenset({"trace", "debug", "info"})
 # "Unexpected token < in JSON" is a parser's sentence, not a refusal.
 _REFUSAL = re.compile(
     r"(?<!unexpected )\btokens?\b|\b(un)?auth(enticat|oris|oriz|\b)|\bcredential|\bforbidden\b|\bstatus 40[13]\b",
+    re.IGNORECASE,
+)
+
+
+# protocol 1.5: "Could not find fixture topic …" is what another of the vendor's services says of an unknown fixture.
+_NOT_THERE = re.compile(
+    r"\bnot (yet )?(be )?(found|available|started|begun|scheduled|exist)|"
+    r"\b(could|can|did)( ?not|n't) (be )?(find|found)\b|"
+    r"\bno such\b|\bunknown (fixture|event|match|topic)\b|\bdoes( not|n't) exist\b|\bstatus 404\b",
     re.IGNORECASE,
 )
 
@@ -59,9 +69,10 @@ class Packet:
 class Message:
     """What one message is and holds.
 
-    ``packets`` is empty unless ``kind`` is ACTION. ``finished``: the last packet that speaks of it says that the match
-    is over. ``reason`` is an error's own text, or why the message is unknown or quarantined. ``shape`` names the keys
-    and JSON types of a control message that is an object ("" otherwise), so that a new shape can be noticed.
+    ``packets`` is empty unless ``kind`` is ACTION. ``finished``: it says that the match is over (of several packets the
+    last that speaks of it). ``reason`` is an error's own text, or why the message is unknown or quarantined. ``shape``
+    names the keys and JSON types of a control message that is an object ("" otherwise), so that a new shape can be
+    noticed.
     """
 
     kind: Kind
@@ -94,6 +105,22 @@ def read(payload: bytes) -> Message:
 def auth_refused(message: Message) -> bool:
     """Say whether ``message`` is an error about the token, authentication or authorisation (protocol 1.5)."""
     return message.kind is Kind.ERROR and _REFUSAL.search(message.reason or "") is not None
+
+
+def not_there(message: Message) -> bool:
+    """Say whether ``message`` is an error that speaks of a fixture that does not exist, or not yet (protocol 1.5)."""
+    if message.kind is not Kind.ERROR or auth_refused(message):
+        return False
+    return _NOT_THERE.search(message.reason or "") is not None
+
+
+def is_reply(message: Message) -> bool:
+    """Say whether the first message of a connection may be the auth reply: a flat object that bears no data.
+
+    Only channels other than `actions` need to ask: there, whatever is no packet is no data.
+    """
+    nested = ":object" in message.shape or ":array" in message.shape
+    return message.shape != "" and not nested and "seqnum" not in message.shape.lower()
 
 
 def _decode(payload: bytes) -> tuple[Any, str | None]:
@@ -163,9 +190,10 @@ def _read_control(item: dict[str, Any], payload: bytes) -> Message:
     if error is not None:
         return Message(Kind.ERROR, reason=error, shape=shape)
     element = _lowered(item).get("eventelementtype")
+    over = item.get("finished") is True or (isinstance(element, str) and element.lower() == _LEGACY_END)
     # protocol 3.7: legacy DDE packets (tennis, golf, MMA) are out of scope, and kept raw.
     reason = "a legacy packet (eventElementType)" if element is not None else "an object without a fixtureAction"
-    return _unknown(item, payload, reason, shape)
+    return replace(_unknown(item, payload, reason, shape), finished=over)
 
 
 def _unknown(value: Any, payload: bytes, reason: str, shape: str) -> Message:

@@ -1,7 +1,7 @@
 """One connection, from dialling to close: driven with bytes and times, it answers what to do next.
 
 Pure: a whole match (opening, heartbeats, actions, close, decision to retry) is a list of calls and a list of answers.
-Times are monotonic nanoseconds unless they are named ``_us`` (wall clock, only written down).
+Times are elapsed nanoseconds unless they are named ``_us`` (wall clock, only written down).
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from recorder.errors import ConnectionOver, HandshakeRefused, WireError
-from recorder.feed.ledger import Entry, Ledger, frame_of
-from recorder.feed.messages import read
-from recorder.model import ACTIONS, Kind, Opcode
+from recorder.errors import ConnectionOver, WireError
+from recorder.feed.booking import Entry, frame_of
+from recorder.feed.decisions import NORMAL_CLOSE, Done, Next, NotYet, Retry, after_failure
+from recorder.feed.ledger import Ledger
+from recorder.feed.messages import Message, is_reply, read
+from recorder.model import ACTIONS, Frame, Kind, Opcode
 from recorder.operations import Operation, UpdateSession
 
 Until = Literal["finished", "caught_up"]
 """When a stream has ended: when the match is over, or as soon as all that is there has been read."""
 
 _S = 1_000_000_000
-_NORMAL_CLOSE = 1000
+_STEP_NS = _S // 2  # a wall clock that goes wrong by less is being slewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +29,20 @@ class Timing:
     """How long silence has to last to mean something, in seconds.
 
     ``dead``: no frame of any kind; the vendor sends heartbeats every 10 s, or every 20 s (golf pages), so 25 s is no
-    false alarm. ``quiet``: nothing known has come, so nothing will (resume.md, rule 2). ``settle``: behind the last
-    action of a backlog. ``linger``: after `finished`, for late corrections. ``counts``: how often a session's counts
+    false alarm. ``deaf``: heartbeats alone while the match is in play; a new connection shows whether it is us.
+    ``quiet``: nothing known has come, so nothing will (resume.md, rule 2). ``settle``: behind the last action of a
+    backlog. ``linger``: after the end, for late corrections. ``give_up``: nothing since the start, so there is no
+    match. ``poll``: between two looks for a fixture that is not there yet. ``counts``: how often a session's counts
     are written.
     """
 
     dead: float = 25.0
+    deaf: float = 600.0
     quiet: float = 10.0
     settle: float = 1.0
     linger: float = 900.0
+    give_up: float = 6 * 3600.0
+    poll: float = 60.0
     counts: float = 30.0
 
 
@@ -48,37 +55,12 @@ class Answer:
     abort: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Dial again: at once, or after a back-off (the vendor's own ``after`` seconds at least, when it named any)."""
-
-    why: str
-    at_once: bool = False
-    after: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """Nothing was let through to us: perhaps the token. Dial again after a back-off, unless too many say so."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The stream has ended."""
-
-    why: str
-
-
-Next = Retry | Refused | Done
-
-
 class Session:
     """One connection of one stream. Call `received` for every message, `tick` every `tick_s`, `closed` once.
 
     ``asked_past_all``: the vendor was asked for what is behind everything that is stored, so that its silence says that
-    there is no more.
+    there is no more. ``give_up_ns``: when a stream of which nothing has come yet ends as not played. ``is_due``: its
+    start has passed, as far as we know.
     """
 
     def __init__(
@@ -91,6 +73,8 @@ class Session:
         until: Until,
         timing: Timing,
         asked_past_all: bool = False,
+        give_up_ns: int | None = None,
+        is_due: bool = True,
     ) -> None:
         self._ledger = ledger
         self._asked_past_all = asked_past_all
@@ -98,27 +82,38 @@ class Session:
         self._opened_us = opened_us
         self._until = until
         self._timing = timing
+        self._give_up_ns = give_up_ns
+        self._is_due = is_due
         self._frames = 0
         self._actions = 0
         self.authorised = False
         """Whether the vendor let us in: anything but an error has come."""
-        self._error: str | None = None
+        self._said: Message | None = None
         self._realign: str | None = None
-        self._ended: str | None = None
-        self._last_frame_ns = opened_ns
+        self._given_up: str | None = None
+        self._ended: Done | None = None
+        self._last_frame_ns = self._last_tick_ns = opened_ns
         self._idle_since_ns = opened_ns
         self._told_quiet = False
         self._counted_ns = opened_ns
-        self.appended = 0
-        """Actions that took a position on this connection."""
+        self._wall_offset_ns = opened_us * 1000 - opened_ns
+        self.new = 0
+        """Actions that took a position on this connection; on other channels, messages that were not known."""
 
     @property
     def tick_s(self) -> float:
         """Seconds between two calls of `tick`."""
         return min(self._timing.settle, self._timing.quiet, self._timing.dead) / 4
 
-    def received(self, payload: bytes, opcode: Opcode, received_us: int, now_ns: int) -> Answer:
-        """Take one message."""
+    # -- messages ----------------------------------------------------------------------------------------------------
+
+    def received(
+        self, payload: bytes, opcode: Opcode, received_us: int, now_ns: int, *, size: int = 0, flag: str | None = None
+    ) -> Answer:
+        """Take one message; ``size`` is what it really had, when that is more than ``payload``.
+
+        ``flag``: what was done to its bytes before anybody saw them.
+        """
         frame = frame_of(
             self._ledger.stream,
             self._session_id,
@@ -127,24 +122,46 @@ class Session:
             opcode=opcode,
             received_us=received_us,
             monotonic_ns=now_ns,
+            reason=flag,
         )
         self._frames += 1
         self._last_frame_ns = max(self._last_frame_ns, now_ns)  # a pause of ours may lie behind its arrival
+        if size > len(payload):
+            self._let_in(now_ns)
+            return self._answer(self._ledger.too_large(frame, size), now_ns)
         message = read(payload)
         if message.kind is Kind.ACTION and self._ledger.stream.channel == ACTIONS:
             self.authorised = True
             self._actions += 1
-            self._idle_since_ns, self._told_quiet = max(self._idle_since_ns, now_ns), False
+            self._stirred(now_ns)
             return self._answer(self._ledger.actions(frame, message, self._opened_us), now_ns)
+        return self._control(frame, message, now_ns)
+
+    def _control(self, frame: Frame, message: Message, now_ns: int) -> Answer:
+        is_raw = self._ledger.stream.channel != ACTIONS
         kind = Kind.UNKNOWN if message.kind is Kind.ACTION else message.kind
         if kind is Kind.ERROR:
-            self._error = message.reason or "an error message"
-        elif not self.authorised:
+            self._said = message
+        else:
             # protocol 1.4: the auth reply's JSON is not public, so the first message that is nothing else is it.
-            kind = Kind.AUTH if kind is Kind.UNKNOWN and self._ledger.stream.channel == ACTIONS else kind
+            if kind is Kind.UNKNOWN and not self.authorised and (not is_raw or is_reply(message)):
+                kind = Kind.AUTH
+            self._let_in(now_ns)
+            if is_raw and kind is Kind.UNKNOWN:
+                self._stirred(now_ns)
+        reasons = "; ".join(filter(None, (frame.reason, message.reason))) or None
+        return self._answer(self._ledger.control(replace(frame, kind=kind, reason=reasons), message), now_ns)
+
+    def _let_in(self, now_ns: int) -> None:
+        if not self.authorised:
             self.authorised = True
             self._idle_since_ns = now_ns
-        return self._answer(self._ledger.control(replace(frame, kind=kind, reason=message.reason), message), now_ns)
+
+    def _stirred(self, now_ns: int) -> None:
+        """Something has come that is what we are here for."""
+        self._idle_since_ns, self._told_quiet = max(self._idle_since_ns, now_ns), False
+
+    # -- time --------------------------------------------------------------------------------------------------------
 
     def paused(self, duration_ns: int) -> None:
         """We did not read for so long: what did not come meanwhile is no silence of the vendor's."""
@@ -153,56 +170,124 @@ class Session:
 
     def tick(self, now_ns: int, now_us: int) -> Answer:
         """Look at the clock."""
-        if now_ns - self._last_frame_ns >= self._timing.dead * _S:
-            return Answer(close=f"no frame of any kind for {self._timing.dead:g} s", abort=True)
+        stepped = self._look_at_wall_clock(now_ns, now_us)
+        answer = self._look(now_ns, now_us)
+        return replace(answer, operations=stepped + answer.operations)
+
+    def _look(self, now_ns: int, now_us: int) -> Answer:
+        if self._is_dead(now_ns):
+            self._given_up = f"no frame of any kind for {self._timing.dead:g} s"
+            return Answer(close=self._given_up, abort=True)
         idle_s = (now_ns - self._idle_since_ns) / _S
         answer = Answer()
         if self._shows_no_more and self._has_settled(now_ns) and self._is_over(now_ns):
             # Before the alignment asks for a proof of where the vendor begins: it would cost a read of everything.
-            self._ended = self._end
-            return Answer(close=self._ended)
+            return self._end()
         if self.authorised and not self._told_quiet and idle_s >= self._timing.quiet:
             self._told_quiet = True
             answer = self._answer(self._ledger.quiet(now_us), now_ns)
-        if answer.close is None and self._has_settled(now_ns) and self._is_over(now_ns):
-            self._ended = self._end
-            return replace(answer, close=self._ended)
+        if answer.close is not None:
+            return answer
+        if self._has_settled(now_ns) and self.authorised:
+            if self._is_over(now_ns):
+                return self._end(answer)
+            self._ledger.watch()
+        return self._give_up(answer, now_ns, idle_s)
+
+    def _is_dead(self, now_ns: int) -> bool:
+        """Say whether the socket is dead. Right after a sleep of our own what has come meanwhile still lies in it."""
+        slept = now_ns - self._last_tick_ns > self._timing.dead / 2 * _S
+        self._last_tick_ns = now_ns
+        return not slept and now_ns - self._last_frame_ns >= self._timing.dead * _S
+
+    def _give_up(self, answer: Answer, now_ns: int, idle_s: float) -> Answer:
+        """Close where waiting on would bring nothing: there is no match, or we have gone deaf."""
+        if self._told_quiet and self._is_not_played(now_ns):
+            self._ended = self._not_played()
+            return replace(answer, close=self._ended.why)
+        if self._ledger.standing.in_play and idle_s >= self._timing.deaf:
+            self._realign = f"in play, and nothing but heartbeats for {self._timing.deaf:g} s"
+            return replace(answer, close=self._realign)
         return answer
+
+    def _look_at_wall_clock(self, now_ns: int, now_us: int) -> tuple[Operation, ...]:
+        before_ns, self._wall_offset_ns = self._wall_offset_ns, now_us * 1000 - now_ns
+        if abs(self._wall_offset_ns - before_ns) < _STEP_NS:
+            return ()
+        return self._ledger.clock_stepped((before_ns + now_ns) // 1000, now_us)
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def stopped(self, now_us: int) -> tuple[Operation, ...]:
+        """We were asked to leave: the connection is over, and nothing is wrong with it."""
+        entry = self._ledger.close_session(authorised=self.authorised, now_us=now_us, lost=None, ended=False)
+        return entry.operations
 
     def closed(self, error: WireError | None, now_ns: int, now_us: int) -> tuple[tuple[Operation, ...], Next]:
         """The connection is over, or never was; ``error`` says how, None when we closed it."""
         # A cut in the middle of a backlog is not its end, even when the last action said that the match is over.
-        if (self._has_settled(now_ns) or self._said_no_more(error)) and self._is_over(now_ns):
-            self._ended = self._end
-        entry = self._ledger.close_session(authorised=self.authorised, now_us=now_us)
-        return entry.operations, self._next(error)
+        is_shown = self._has_settled(now_ns) or self._said_no_more(error) or self._showed_it_again
+        if self._ended is None and self._realign is None and is_shown and self._is_over(now_ns):
+            self._end()
+        decision = self._next(error, now_ns, now_us)
+        lost = decision.why if isinstance(decision, Retry) and not decision.at_once else None
+        entry = self._ledger.close_session(
+            authorised=self.authorised, now_us=now_us, lost=lost, ended=isinstance(decision, Done)
+        )
+        return entry.operations, decision
+
+    def _end(self, answer: Answer | None = None) -> Answer:
+        """End the stream; one that is over is read once more from 0 first."""
+        answer = answer or Answer()
+        over = self._ledger.standing.over
+        if over and not self._is_proven:
+            self._realign = "the match is over: reading it once more from its beginning"
+            self._ledger.read_again()
+            return replace(answer, close=self._realign)
+        why = {"finished": "the match is over", "not_played": f"the match is {self._ledger.standing.status}"}
+        self._ended = Done(why[over] if over else "caught up", over)
+        return replace(answer, close=self._ended.why)
 
     @property
-    def _end(self) -> str:
-        return "the match is over" if self._ledger.finished else "caught up"
+    def _is_proven(self) -> bool:
+        """Whether there is nothing that a read from 0 could show."""
+        ledger, calibration = self._ledger, self._ledger.resume.calibration
+        is_live = calibration is not None and calibration.live
+        return ledger.stream.channel != ACTIONS or ledger.length == 0 or ledger.read_whole or is_live
 
     def _is_over(self, now_ns: int) -> bool:
         """Say whether the stream has ended: everything is proven to be there, and nothing more is expected."""
         ledger = self._ledger
-        if ledger.stream.channel != ACTIONS or ledger.resume.n == 0:
+        if ledger.stream.channel != ACTIONS or ledger.length == 0:
             complete = self._told_quiet
         else:
             complete = ledger.resume.caught_up or self._shows_no_more
         if not (self.authorised and complete):
             return False
-        return self._until == "caught_up" or (ledger.finished and self._has_lingered(now_ns))
+        return self._until == "caught_up" or (ledger.standing.over is not None and self._has_lingered(now_ns))
+
+    def _is_not_played(self, now_ns: int) -> bool:
+        return self._ledger.length == 0 and self._give_up_ns is not None and now_ns >= self._give_up_ns
+
+    def _not_played(self) -> Done:
+        return Done(f"nothing within {self._timing.give_up / 3600:g} h of its start", "not_played")
 
     @property
     def _shows_no_more(self) -> bool:
         """Whether the vendor, asked for what is behind everything that is stored, has sent nothing."""
         return self._asked_past_all and not self._actions and self._realign is None
 
+    @property
+    def _showed_it_again(self) -> bool:
+        """Whether this was the last read, and it came to the end that was known already."""
+        return self._ledger.is_rereading and not self.new and self._ledger.resume.caught_up
+
     def _said_no_more(self, error: WireError | None) -> bool:
         """Say whether closing was the vendor's way to say that there is no more: politely, or twice in a row."""
         if not (self.authorised and self._shows_no_more):
             return False
         self._ledger.empty_answers += 1
-        clean = isinstance(error, ConnectionOver) and error.code == _NORMAL_CLOSE
+        clean = isinstance(error, ConnectionOver) and error.code == NORMAL_CLOSE
         return clean or self._ledger.empty_answers > 1
 
     def _has_settled(self, now_ns: int) -> bool:
@@ -212,32 +297,30 @@ class Session:
 
     def _has_lingered(self, now_ns: int) -> bool:
         """Say whether late corrections have had their time; a match that was over before we came gets none."""
-        since_ns = self._ledger.finished_live_ns
+        since_ns = self._ledger.over_since_ns
         return since_ns is None or now_ns - since_ns >= self._timing.linger * _S
 
-    def _next(self, error: WireError | None) -> Next:
+    def _next(self, error: WireError | None, now_ns: int, now_us: int) -> Next:
         if self._ended is not None:
-            return Done(self._ended)
+            return self._ended
         if self._realign is not None:
             return Retry(self._realign, at_once=True)
-        refusal = self._refusal(error)
-        if refusal is not None:
-            return Refused(refusal)
-        after = retry_after(error.retry_after) if isinstance(error, HandshakeRefused) else 0.0
-        return Retry(str(error) if error is not None else "silence", after=after)
-
-    def _refusal(self, error: WireError | None) -> str | None:
-        """Say how the vendor refused us, if it did (contract, exit code 77): in any of its dialects."""
-        if isinstance(error, HandshakeRefused) and error.status in (401, 403):
-            return str(error)
-        if self._error is not None and not self.authorised:
-            return self._error
-        if isinstance(error, ConnectionOver) and self._frames == 0:
-            return f"{error} before the first message"
-        return None
+        decision = after_failure(
+            error,
+            self._said,
+            frames=self._frames,
+            authorised=self.authorised,
+            is_due=self._is_due,
+            now_us=now_us,
+        )
+        if isinstance(decision, Retry) and error is None and self._given_up:
+            decision = replace(decision, why=self._given_up)
+        if isinstance(decision, NotYet) and self._is_not_played(now_ns):
+            return self._not_played()
+        return decision
 
     def _answer(self, entry: Entry, now_ns: int) -> Answer:
-        self.appended += entry.appended
+        self.new += entry.new
         operations = entry.operations
         if now_ns - self._counted_ns >= self._timing.counts * _S:
             self._counted_ns = now_ns
@@ -246,9 +329,3 @@ class Session:
         if entry.reconnect is not None:
             self._realign = entry.reconnect
         return Answer(operations, entry.reconnect)
-
-
-def retry_after(header: str | None) -> float:
-    """Return the seconds that a ``Retry-After`` header asks for (RFC 9110: a number); 0 when it names none."""
-    text = (header or "").strip()
-    return float(text) if text.isascii() and text.isdigit() else 0.0

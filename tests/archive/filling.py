@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from recorder.archive.writer import Writer
-from recorder.feed.ledger import Ledger, frame_of
+from recorder.feed.booking import frame_of
+from recorder.feed.ledger import Ledger
 from recorder.feed.messages import read
 from recorder.ids import TimeOrderedIds
 from recorder.model import Action, Arrival, Fields, Frame, Gap, Kind, StoredStream, Stream, digest

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from recorder.feed.booking import Entry, frame_of
 from recorder.feed.content import content_digest
-from recorder.feed.ledger import Entry, Ledger, frame_of
+from recorder.feed.ledger import Ledger
 from recorder.feed.messages import read
 from recorder.ids import TimeOrderedIds
 from recorder.model import Kind, StoredStream, Stream, digest
@@ -83,7 +84,7 @@ class Book:
         return operations
 
     def close(self) -> list[Any]:
-        return list(self.ledger.close_session(authorised=True, now_us=NOW).operations)
+        return list(self.ledger.close_session(authorised=True, now_us=NOW, lost=None, ended=False).operations)
 
 
 def kinds(operations: list[Any]) -> list[str]:
@@ -234,7 +235,7 @@ def test_finished() -> None:
     for said, over in ((None, False), (True, True), (None, True), (False, False), (True, True)):
         payload = json.loads(packet(len(book.entries) + 1))
         book.take(json.dumps(payload | ({} if said is None else {"finished": said})).encode())
-        assert book.ledger.finished is over
+        assert book.ledger.standing.finished is over
 
 
 def test_begins_where_it_was() -> None:
@@ -242,5 +243,5 @@ def test_begins_where_it_was() -> None:
     before = [packet(seq) for seq in range(1, 9)]
     book = Book(stored(before, calibration="0", finished=True))
     assert book.connect() == 5
-    assert book.ledger.finished
-    assert book.ledger.finished_live_ns is None
+    assert book.ledger.standing.over == "finished"
+    assert book.ledger.over_since_ns is None

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from recorder.errors import ConnectionOver, HandshakeRefused, NotConnected, WireError
+from recorder.errors import ConnectionOver, HandshakeRefused, WireError
+from recorder.feed.decisions import Done, Next, NotYet, Refused, Retry
 from recorder.feed.ledger import Ledger
-from recorder.feed.session import Answer, Done, Next, Refused, Retry, Session, Timing, Until, retry_after
+from recorder.feed.session import Answer, Session, Timing, Until
 from recorder.ids import TimeOrderedIds
 from recorder.model import Kind, StoredStream, Stream
-from recorder.operations import AddAction, AddFrame, Operation, UpdateSession
+from recorder.operations import AddAction, AddFrame, OpenGap, Operation, ResolveGaps, UpdateSession
 
 S = 1_000_000_000
 OPENED_US = 1_750_000_000_000_000
@@ -23,22 +24,37 @@ TIMING = Timing(dead=25.0, quiet=10.0, settle=1.0, linger=900.0, counts=30.0)
 CUT = ConnectionOver(None, "")
 
 
-def packet(seq: int, *, finished: bool = False, live: bool = False) -> bytes:
-    when = "2026-01-01T00:00:00Z" if live else "2016-06-10T19:00:00Z"
-    action = {"actionId": f"a{seq}", "fixtureSeqNum": seq, "timestamp": when}
-    return json.dumps({"finished": finished, "fixtureAction": action}).encode()
+def packet(seq: int, *, finished: bool = False, type_id: int = 15, delay: str | None = None, **summary: str) -> bytes:
+    action = {"actionId": f"a{seq}", "fixtureSeqNum": seq, "fixtureActionTypeId": type_id}
+    action |= {} if delay is None else {"delayStatus": delay}
+    return json.dumps({"finished": finished, "fixtureAction": action, "fixtureSummary": summary}).encode()
 
 
 class Play:
     """A ledger and its sessions, with a clock that the test moves."""
 
-    def __init__(self, *, until: Until = "finished", channel: str = "actions", overlap: int = 3) -> None:
+    def __init__(
+        self,
+        *,
+        until: Until = "finished",
+        channel: str = "actions",
+        overlap: int = 3,
+        give_up: float | None = None,
+        stored: StoredStream | None = None,
+    ) -> None:
         stream = Stream("betting", "snooker", "a4dfa47b-2d00-5356-80ef-593d90a87caa", channel)
-        self.ledger = Ledger(stream, StoredStream(), TimeOrderedIds(0), overlap)
+        self.ledger = Ledger(stream, stored or StoredStream(), TimeOrderedIds(0), overlap)
+        self.give_up_ns = None if give_up is None else int((5 + give_up) * S)
+        self.wall_error_us = 0
         self.until: Until = until
         self.ns = 5 * S
         self.stored: list[Operation] = []
         self.open()
+
+    @property
+    def us(self) -> int:
+        """What the wall clock says."""
+        return OPENED_US + self.ns // 1000 + self.wall_error_us
 
     def open(self) -> None:
         ask = self.ledger.resume.ask()
@@ -47,11 +63,12 @@ class Play:
         self.session = Session(
             self.ledger,
             session_id=self.ns,
-            opened_us=OPENED_US,
+            opened_us=self.us,
             opened_ns=self.ns,
             until=self.until,
             timing=TIMING,
             asked_past_all=not ask.from_zero and not ask.overlap,
+            give_up_ns=self.give_up_ns,
         )
 
     def receive(self, *payloads: bytes) -> Answer:
@@ -59,26 +76,27 @@ class Play:
         answer = Answer()
         for payload in payloads:
             self.ns += S // 1000
-            answer = self.session.received(payload, "text", OPENED_US + self.ns // 1000, self.ns)
+            answer = self.session.received(payload, "text", self.us, self.ns)
             self.stored += answer.operations
             if answer.close is not None:
                 break
         return answer
 
-    def wait(self, seconds: float, *, heartbeats: bool = True) -> Answer:
+    def wait(self, seconds: float, *, heartbeats: bool = True, every: float = 0.25, tick: float = 0.25) -> Answer:
         """Let time go by in ticks, until something is to be done about it."""
-        end = self.ns + int(seconds * S)
+        end, beat = self.ns + int(seconds * S), self.ns
         answer = Answer()
         while self.ns < end and answer.close is None:
-            self.ns += S // 4
-            if heartbeats:
-                self.stored += self.session.received(HEARTBEAT, "text", OPENED_US, self.ns).operations
-            answer = self.session.tick(self.ns, OPENED_US + self.ns // 1000)
+            self.ns += int(tick * S)
+            if heartbeats and self.ns - beat >= every * S:
+                beat = self.ns
+                self.stored += self.session.received(HEARTBEAT, "text", self.us, self.ns).operations
+            answer = self.session.tick(self.ns, self.us)
             self.stored += answer.operations
         return answer
 
     def close(self, error: WireError | None = CUT) -> Next:
-        operations, decision = self.session.closed(error, self.ns, OPENED_US)
+        operations, decision = self.session.closed(error, self.ns, self.us)
         self.stored += operations
         return decision
 
@@ -87,6 +105,16 @@ class Play:
         self.close(error)
         self.open()
         return self.receive(AUTH, *payloads)
+
+    def gaps(self) -> list[str]:
+        """The causes of the gaps that are open, in order."""
+        found: list[str] = []
+        for operation in self.stored:
+            if isinstance(operation, OpenGap) and operation.gap.resolved_us is None:
+                found.append(operation.gap.cause)
+            elif isinstance(operation, ResolveGaps):
+                found = [cause for cause in found if cause not in operation.causes]
+        return found
 
     def positions(self) -> list[int]:
         return [operation.action.position for operation in self.stored if isinstance(operation, AddAction)]
@@ -105,8 +133,9 @@ def test_whole_match() -> None:
     assert play.wait(0.5).close is None
     answer = play.wait(1)
     assert (answer.close, answer.abort) == ("the match is over", False)
-    assert play.close(None) == Done("the match is over")
+    assert play.close(None) == Done("the match is over", "finished")
     assert play.ledger.counts.heartbeats == 2 + 4
+    assert play.ledger.counts.proven == 3
 
 
 def test_frame_goes_before_its_action() -> None:
@@ -181,9 +210,9 @@ def test_our_own_pause_is_no_silence() -> None:
     play.receive(AUTH, packet(1))
     play.ns += 60 * S
     play.session.paused(60 * S)
-    assert play.session.tick(play.ns, OPENED_US) == Answer()
-    play.session.received(packet(2), "text", OPENED_US, play.ns - 59 * S)  # it had waited for us
-    assert play.session.tick(play.ns, OPENED_US) == Answer()
+    assert play.session.tick(play.ns, play.us) == Answer()
+    play.session.received(packet(2), "text", play.us, play.ns - 59 * S)  # it had waited for us
+    assert play.session.tick(play.ns, play.us) == Answer()
 
 
 def test_silence_after_a_resume() -> None:
@@ -225,7 +254,7 @@ def test_finished_and_settled_then_cut() -> None:
     play = Play()
     play.receive(AUTH, packet(1), packet(2, finished=True))
     play.ns += 2 * S
-    assert play.close() == Done("the match is over")
+    assert play.close() == Done("the match is over", "finished")
 
 
 def test_clean_close_is_not_the_end() -> None:
@@ -242,33 +271,83 @@ def test_finished_taken_back() -> None:
     play.receive(AUTH, packet(1, finished=True), packet(2))
     assert play.wait(100).close is None
     play.receive(packet(3, finished=True))
-    assert play.wait(2).close == "the match is over"
+    assert play.wait(890).close is None
+    assert play.wait(20).close is not None
 
 
 def test_linger() -> None:
-    """Who sees the end live stays for 15 minutes; what comes then is stored, and does not make it longer."""
+    """Who sees the end stays for 15 minutes; what comes then is stored, and does not make it longer."""
     play = Play()
-    play.receive(AUTH, packet(1, live=True), packet(2, finished=True, live=True))
+    play.receive(AUTH, packet(1))
+    play.wait(2)
+    play.receive(packet(2, finished=True))
     assert play.wait(890).close is None
-    play.receive(packet(3, finished=True, live=True))
+    play.receive(packet(3, finished=True))
     assert play.positions() == [0, 1, 2]
     assert play.wait(8).close is None
-    assert play.wait(3).close == "the match is over"
+    assert play.wait(3).close is not None
+
+
+def test_read_once_more() -> None:
+    """A match that ended while we watched is read once more from its beginning, and then it is over."""
+    play = Play()
+    play.receive(AUTH, packet(1))
+    play.wait(2)
+    play.receive(packet(2, finished=True))
+    assert "once more" in str(play.wait(1000).close)
+    decision = play.close(None)
+    assert isinstance(decision, Retry)
+    assert decision.at_once
+    play.open()
+    assert play.asked is None
+    play.receive(AUTH, packet(1), packet(2, finished=True))
+    assert play.wait(2).close == "the match is over"
+    assert play.close(None) == Done("the match is over", "finished")
+    assert play.ledger.counts.proven == 2
+    assert play.gaps() == []
+
+
+def test_read_once_more_finds_a_changed_past() -> None:
+    """An edit before every overlap is found by that read: a new epoch, and a gap that says so."""
+    play = Play()
+    play.receive(AUTH, *(packet(seq) for seq in range(1, 9)))
+    play.wait(2)
+    play.receive(packet(9, finished=True))
+    play.wait(1000)
+    play.close(None)
+    play.open()
+    changed = [packet(1), packet(2, type_id=16), *(packet(seq, finished=seq == 9) for seq in range(3, 10))]
+    play.receive(AUTH, *changed)
+    assert play.gaps() == ["list_changed"]
+    assert play.wait(890).close is None  # who changes one thing may change another
+    assert play.wait(20).close == "the match is over"
+
+
+def test_read_once_more_is_done_once() -> None:
+    """Where nothing has come since the list was read whole, there is nothing to read again."""
+    play = Play(stored=StoredStream(last_closed_us=OPENED_US, finished=True, read_whole=True))
+    assert play.ledger.read_whole
+    play.receive(AUTH, packet(1), packet(2, finished=True))
+    assert play.wait(2).close == "the match is over"
 
 
 def test_linger_goes_on_over_connections() -> None:
     """A cut while we linger is mended."""
     play = Play()
-    play.receive(AUTH, *(packet(seq, live=True) for seq in range(1, 6)), packet(6, finished=True, live=True))
+    play.receive(AUTH, *(packet(seq) for seq in range(1, 6)))
+    play.wait(2)
+    play.receive(packet(6, finished=True))
     play.wait(100)
     assert isinstance(play.close(), Retry)
+    assert play.gaps() == ["network"]
     play.open()
-    play.receive(AUTH, packet(4, live=True))  # the start is not proven yet
+    play.receive(AUTH, packet(4))  # the start is not proven yet
     play.close(None)
     play.open()
-    play.receive(AUTH, *(packet(seq, live=True) for seq in range(1, 6)), packet(6, finished=True, live=True))
+    play.receive(AUTH, *(packet(seq) for seq in range(1, 6)), packet(6, finished=True))
+    assert play.gaps() == []
     assert play.wait(790).close is None
-    assert play.wait(20).close == "the match is over"
+    assert play.wait(20).close == "the match is over"  # that was a read from 0
 
 
 def test_once() -> None:
@@ -310,8 +389,9 @@ def test_cut_every_packet() -> None:
         if not after:
             answer = play.wait(20)
         decision = play.close(None if answer.close else CUT)
-    assert decision == Done("the match is over")
+    assert decision == Done("the match is over", "finished")
     assert play.positions() == list(range(8))
+    assert play.gaps() == []
 
 
 def test_other_channel() -> None:
@@ -319,7 +399,7 @@ def test_other_channel() -> None:
     play = Play(channel="statistics", until="caught_up")
     play.receive(AUTH, packet(1), b'{"x": 1}')
     assert play.positions() == []
-    assert play.kinds() == [Kind.UNKNOWN] * 3
+    assert play.kinds() == [Kind.AUTH, Kind.UNKNOWN, Kind.UNKNOWN]
     assert play.wait(11).close == "caught up"
 
 
@@ -351,29 +431,235 @@ def test_error_after_we_were_let_in() -> None:
     assert isinstance(play.close(), Retry)
 
 
-@pytest.mark.parametrize("error", [NotConnected("no route"), HandshakeRefused(302, "", None)])
-def test_not_connected(error: WireError) -> None:
-    """What says nothing about the token is tried again after a back-off."""
-    decision = Play().close(error)
+# No match
+
+
+def test_given_up() -> None:
+    """Let in, and nothing for as long as anybody would wait: it was not played."""
+    play = Play(give_up=3600)
+    play.receive(AUTH)
+    assert play.wait(3590).close is None
+    assert play.wait(20).close is not None
+    decision = play.close(None)
+    assert isinstance(decision, Done)
+    assert decision.ended == "not_played"
+
+
+def test_given_up_without_a_connection() -> None:
+    """A fixture that was never there is looked for from time to time, and then given up."""
+    play = Play(give_up=3600)
+    assert isinstance(play.close(HandshakeRefused(404, "", None)), NotYet)
+    play.ns += 3600 * S
+    play.open()
+    decision = play.close(HandshakeRefused(404, "", None))
+    assert isinstance(decision, Done)
+    assert decision.ended == "not_played"
+
+
+def test_never_given_up_once_something_came() -> None:
+    """What has begun is waited for."""
+    play = Play(give_up=3600)
+    play.receive(AUTH, packet(1))
+    assert play.wait(5000).close is None
+
+
+@pytest.mark.parametrize("status", ["Postponed", "Abandoned", "CANCELLED", "Canceled"])
+def test_called_off(status: str) -> None:
+    """Postponed, cancelled or abandoned: after the linger the stream has ended, as not played."""
+    play = Play()
+    play.receive(AUTH, packet(1, currentStatus="Scheduled"))
+    play.wait(2)
+    play.receive(packet(2, currentStatus=status))
+    assert play.wait(890).close is None
+    assert play.wait(20).close is not None
+    play.close(None)
+    play.open()
+    play.receive(AUTH, packet(1, currentStatus="Scheduled"), packet(2, currentStatus=status))
+    assert play.wait(2).close == f"the match is {status}"
+    decision = play.close(None)
+    assert isinstance(decision, Done)
+    assert decision.ended == "not_played"
+
+
+def test_called_off_and_on_again() -> None:
+    """A match that is called off and then begins after all is recorded."""
+    play = Play()
+    play.receive(AUTH, packet(1, currentStatus="Postponed"), packet(2, currentStatus="Scheduled"))
+    assert play.wait(2000).close is None
+
+
+# Gaps in time
+
+
+def test_drop_and_return() -> None:
+    """From the last frame before a drop until everything has come again: a gap of ours, then closed."""
+    play = Play()
+    play.receive(AUTH, *(packet(seq) for seq in range(1, 9)))
+    play.close()
+    [lost] = [operation.gap for operation in play.stored if isinstance(operation, OpenGap)]
+    assert (lost.cause, lost.ours, lost.from_position, lost.to_position) == ("network", True, 8, None)
+    assert lost.from_us <= play.us
+    play.ns += 60 * S
+    play.open()
+    play.receive(AUTH)
+    assert play.gaps() == ["network"]
+    play.receive(packet(6))  # where it begins is not proven yet
+    play.close(None)
+    play.open()
+    play.receive(AUTH, *(packet(seq) for seq in range(1, 8)))
+    assert play.gaps() == ["network"]
+    play.receive(packet(8))
+    assert play.gaps() == []
+    [resolved] = [operation for operation in play.stored if isinstance(operation, ResolveGaps)]
+    assert resolved.to_position == 8
+
+
+def test_asked_to_leave_is_no_gap() -> None:
+    """A stop on request says nothing about the network."""
+    play = Play()
+    play.receive(AUTH, packet(1))
+    play.stored += play.session.stopped(play.us)
+    assert play.gaps() == []
+
+
+def test_recorder_was_down() -> None:
+    """Between two runs nobody watched; the first connection that shows everything closes the gap."""
+    before = Play()
+    before.receive(AUTH, packet(1))
+    [action] = [operation.action for operation in before.stored if isinstance(operation, AddAction)]
+    seen = StoredStream(
+        contents=((action.content_digest, 1),),
+        frame_digests=(action.frame_digest,),
+        last_closed_us=OPENED_US - 3_600_000_000,
+    )
+    play = Play(stored=seen)
+    play.stored += play.ledger.begin(play.us)
+    assert play.gaps() == ["recorder_down"]
+    assert play.ledger.begin(play.us) == ()
+    play.receive(AUTH)
+    assert play.gaps() == ["recorder_down"]
+    play.receive(packet(1))
+    assert play.gaps() == []
+
+
+def test_nothing_to_miss_of_what_never_began() -> None:
+    """A stream of which nothing is stored begins with the first there is: no drop is a gap."""
+    play = Play(stored=StoredStream(last_closed_us=OPENED_US))
+    assert play.ledger.begin(play.us) == ()
+    play.receive(AUTH)
+    play.close()
+    assert play.gaps() == []
+
+
+def test_nothing_to_miss_of_a_finished_match() -> None:
+    """A match that is over goes on without us."""
+    play = Play(stored=StoredStream(last_closed_us=OPENED_US, finished=True))
+    assert play.ledger.begin(play.us) == ()
+
+
+def test_vendor_suspended() -> None:
+    """The vendor's own blindness is a gap of the vendor's, from the packet that says so to the one that ends it."""
+    play = Play()
+    play.receive(AUTH, packet(1, collectionStatus="CollectingLive"))
+    play.receive(packet(2, collectionStatus="CollectionSuspended"), packet(3, collectionStatus="CollectionDropped"))
+    gaps = [operation.gap for operation in play.stored if isinstance(operation, OpenGap)]
+    assert [(gap.cause, gap.ours, gap.from_position) for gap in gaps] == [("vendor_suspended", False, 1)]
+    play.receive(packet(4, collectionStatus="CollectingLive"))
+    assert play.gaps() == []
+
+
+def test_vendor_delayed() -> None:
+    """Packets that were collected offline are marked as a range."""
+    play = Play()
+    play.receive(AUTH, packet(1), packet(2, delay="DELAYED"), packet(3, delay="DELAYED"))
+    assert play.gaps() == ["vendor_delayed"]
+    play.receive(packet(4))
+    [resolved] = [operation for operation in play.stored if isinstance(operation, ResolveGaps)]
+    assert (resolved.causes, resolved.to_position) == (("vendor_delayed",), 3)
+
+
+def test_too_large() -> None:
+    """The beginning of a message that is longer than we keep is kept, with a gap where it came; then it goes on."""
+    play = Play()
+    play.receive(AUTH, packet(1))
+    play.stored += play.session.received(b'{"fixtureAction": "xx', "text", play.us, play.ns, size=10**8).operations
+    play.receive(packet(2))
+    assert play.kinds()[-2:] == [Kind.QUARANTINED, Kind.ACTION]
+    assert play.gaps() == ["frame_too_large"]
+    assert play.positions() == [0, 1]
+
+
+# Clocks
+
+
+@pytest.mark.parametrize("step_s", [3600, -3600, 1, -1, 13 * 365 * 86400])
+def test_clock_step(step_s: int) -> None:
+    """A step of the wall clock changes no decision; it is a row, and no doubt."""
+    play = Play()
+    play.receive(AUTH, packet(1))
+    play.wait(30)
+    play.wall_error_us = step_s * 1_000_000
+    assert play.wait(300).close is None
+    [step] = [operation.gap for operation in play.stored if isinstance(operation, OpenGap)]
+    assert (step.cause, step.to_us is not None, step.resolved_us is not None) == ("clock_step", True, True)
+    assert abs((step.to_us or 0) - step.from_us - play.wall_error_us) < 1000
+    assert not play.wait(24, heartbeats=False).abort
+    assert play.wait(2, heartbeats=False).abort
+
+
+def test_slewed_clock() -> None:
+    """A clock that is brought right little by little has not stepped."""
+    play = Play()
+    play.receive(AUTH, packet(1))
+    for _ in range(100):
+        play.wall_error_us += 10_000
+        play.wait(0.25)
+    assert not [operation for operation in play.stored if isinstance(operation, OpenGap)]
+
+
+def test_wall_clock_decides_no_linger() -> None:
+    """With a wall clock far ahead every packet looks old; the end that we watched is lingered after all the same."""
+    play = Play()
+    play.wall_error_us = 3600_000_000
+    play.open()
+    play.receive(AUTH, packet(1))
+    play.wait(2)
+    play.receive(packet(2, finished=True))
+    assert play.wait(880).close is None
+
+
+def test_no_false_alarm_in_a_day() -> None:
+    """24 hours of a fixture that has not begun, of a suspended one, of a half-time, with heartbeats 20 s apart."""
+    suspended = packet(1, currentStatus="Suspended", collectionStatus="CollectionSuspended")
+    for quiet in (AUTH, suspended, packet(1, currentStatus="Live", type_id=7)):
+        play = Play()
+        play.receive(AUTH, quiet)
+        assert play.wait(86400, every=20, tick=1.0).close is None
+
+
+def test_deaf() -> None:
+    """In play, and nothing but heartbeats for ten minutes: a new connection shows whether it is us; no gap."""
+    play = Play()
+    play.receive(AUTH, packet(1, currentStatus="Live", type_id=6))
+    assert play.wait(595).close is None
+    answer = play.wait(10)
+    assert answer.close is not None
+    assert not answer.abort
+    decision = play.close(None)
     assert isinstance(decision, Retry)
-    assert (decision.at_once, decision.after) == (False, 0.0)
-    assert str(error) in decision.why
+    assert decision.at_once
+    assert play.gaps() == []
 
 
-def test_retry_after() -> None:
-    """The vendor's own number of seconds is the least that we wait."""
-    decision = Play().close(HandshakeRefused(429, "", "17"))
-    assert isinstance(decision, Retry)
-    assert decision.after == 17.0
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [(None, 0), ("", 0), ("5", 5), (" 5 ", 5), ("-5", 0), ("1.5", 0), ("²", 0), ("٣", 0), ("Wed, 21 Oct 2015", 0)],
-)
-def test_retry_after_header(header: str | None, seconds: float) -> None:
-    """Only whole seconds are read."""
-    assert retry_after(header) == seconds
+def test_awake_again() -> None:
+    """After a sleep of our own the socket is read before it is judged."""
+    play = Play()
+    play.receive(AUTH, packet(1))
+    play.wait(2)
+    play.ns += 600 * S
+    assert play.session.tick(play.ns, play.us).close is None
+    play.ns += S // 4
+    assert play.session.tick(play.ns, play.us).abort
 
 
 # Counts

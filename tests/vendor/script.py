@@ -61,6 +61,8 @@ class Script:
     """Send packets as JSON arrays of up to that many."""
     wrap: bool = False
     """Send ``{"action": packet}``, or ``{"action": [packets]}`` with ``group``."""
+    fragment: int | None = None
+    """Send messages that bear packets in fragments of so many bytes, with pings between them."""
     duplicate: bool = False
     """Send each message that bears packets twice."""
     reserialise: bool = False

@@ -2,7 +2,7 @@
 
 Faults counted in ``faults_fired``: bad_accept, unknown_path, handshake_status, refuse, no_token, shift, live,
 ignore_start, cut, abort (beside what ended in a TCP reset), after_end, drop_all, inject, mangle, omit, duplicate,
-error.
+fragment, error.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class VendorServer:
     is true when they return. No method waits for a client, except ``wait_for``.
     """
 
-    def __init__(self, *, token_timeout: float = 5.0) -> None:
+    def __init__(self, *, token_timeout: float = 5.0, port: int = 0) -> None:
+        """``port``: where to listen, as after a restart; 0: wherever there is room."""
         self._token_timeout = token_timeout
         self._ledger = Ledger()
         self._streams: dict[str, Stream] = {}
@@ -48,7 +49,7 @@ class VendorServer:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name="vendor", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._port = 0
+        self._port = port
 
     @property
     def endpoint(self) -> str:
@@ -181,7 +182,7 @@ class VendorServer:
         server = await serve(
             self._talk,
             "127.0.0.1",
-            0,
+            self._port,
             process_request=self._handshake.request,
             process_response=self._handshake.response,
             compression=None,

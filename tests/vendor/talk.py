@@ -6,6 +6,7 @@ import asyncio
 import math
 import socket
 import struct
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -112,7 +113,18 @@ class Talk:
         with self.ledger.change(*faults):
             self.attempt.packets_sent += packets
             self.attempt.messages.append(Sent(is_text, message.encode() if isinstance(message, str) else message))
-        await self.connection.send(message, text=is_text)
+        if packets and self.script.fragment is not None and message:
+            await self.connection.send(self.fragments(message, self.script.fragment), text=is_text)
+        else:
+            await self.connection.send(message, text=is_text)
+
+    async def fragments(self, message: bytes | str, size: int) -> AsyncIterator[bytes]:
+        """Give a message in pieces; a ping may stand between any two fragments, here between some."""
+        data = message.encode() if isinstance(message, str) else message
+        for number, begin in enumerate(range(0, len(data), size)):
+            if number % 10 == 1:
+                await self.connection.ping()
+            yield data[begin : begin + size]
 
     async def admit(self, token_timeout: float) -> bool:
         """Take the token; False if the connection was refused."""
@@ -217,6 +229,8 @@ class Talk:
             with self.ledger.change(*faults):
                 return
         message = wire.envelope(packets, array=script.group is not None, wrap=script.wrap)
+        if script.fragment is not None:
+            faults.append("fragment")
         await self.say(message, *faults, text=True, packets=len(packets))
         if script.duplicate:
             await self.say(message, "duplicate", text=True)

@@ -43,9 +43,12 @@ class Calibration:
         """The shift that is worth a try, although it may be ambiguous; None when none is known."""
         return max(self.shifts) if self.shifts else None
 
-    def agreeing(self, asked: int, found: int, skipped: int = 0) -> Calibration:
-        """Return the part of this that explains a start at ``found``, after ``skipped`` unreadable frames."""
-        reach = range(found - skipped, found + 1)
+    def agreeing(self, asked: int, found: int, skipped: int = 0, uncounted: int = 0) -> Calibration:
+        """Return the part of this that explains a start at ``found``, after ``skipped`` unreadable frames.
+
+        ``uncounted``: how many frames the vendor may count before it that have no position of ours.
+        """
+        reach = range(found - skipped, found + uncounted + 1)
         # A start before the list is a start at 0: a shift of -2 asked for 1 begins with index 0.
         return Calibration(frozenset(d for d in self.shifts if max(0, asked + d) in reach), self.zero and 0 in reach)
 

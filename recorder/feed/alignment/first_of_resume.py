@@ -48,7 +48,7 @@ def _as_proven(a: Alignment, found: int) -> bool:
     known = a.proof.calibration
     if not known:
         return False
-    return known == known.agreeing(a.connection.asked, found, a.connection.unreadable)
+    return known == known.agreeing(a.connection.asked, found, a.connection.unreadable, a.unreadable)
 
 
 def _suspect(a: Alignment, found: int) -> None:
@@ -56,7 +56,7 @@ def _suspect(a: Alignment, found: int) -> None:
     # R, not aligned | q known, start differs from the proven one | suspect: close, Z (rule 1)
     asked = a.connection.asked
     a.proof.last_shift = found - asked
-    a.proof.observe(a.proof.calibration, asked, found, a.connection.unreadable)
+    a.proof.observe(a.proof.calibration, asked, found, a.connection.unreadable, a.unreadable)
     a.close(f"asked for {asked}, got position {found}: to be proven")
 
 

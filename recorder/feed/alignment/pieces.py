@@ -23,7 +23,8 @@ def first_of_piece(a: Alignment, item: Item) -> None:
     if not places and fits_the_end(a, item, end):
         a.append(item)
     elif (found := _found(a, item, places, walk.place)) is not None:
-        a.proof.observe(a.proof.observed or a.proof.calibration, asked, found, a.connection.unreadable)
+        known = a.proof.observed or a.proof.calibration
+        a.proof.observe(known, asked, found, a.connection.unreadable, a.unreadable)
         a.proof.walk = Walk(walk.place, found - asked, walk.blind)
         a.match(found, item)
     else:

@@ -84,9 +84,9 @@ class Proof:
         self.require(why)
         self._failed_rounds, self.given_up, self.walk = 0, False, None
 
-    def observe(self, known: Calibration | None, asked: int, found: int, skipped: int = 0) -> None:
+    def observe(self, known: Calibration | None, asked: int, found: int, skipped: int = 0, uncounted: int = 0) -> None:
         """A connection began with index ``found``: keep what this leaves of ``known``, else what it says itself."""
-        agreeing = known.agreeing(asked, found, skipped) if known else None
+        agreeing = known.agreeing(asked, found, skipped, uncounted) if known else None
         self.observed = agreeing or Calibration.observed(asked, found)
 
     def learn(self, calibration: Calibration | None) -> None:
@@ -103,7 +103,9 @@ class Proof:
         self.given_up = False
         self.learn(self.observed)
         self._forget()
-        self._working.heal(_BY_PROOF)
+        # Pieces of one item never show two items side by side: what was given up before is not settled by them.
+        is_blind = self.walk is not None and self.walk.blind
+        self._working.heal(cause for cause in _BY_PROOF if not (is_blind and cause == "unproven"))
 
     def be_live(self) -> None:
         """The server sends only what is new: there is nothing to prove, and nothing to wait for."""

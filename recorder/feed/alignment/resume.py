@@ -46,7 +46,7 @@ class Resume:
 
     ``stored``: (digest, seq) of the working list, in order. ``parked``: items kept without a place. ``open_gaps``:
     the causes of the gaps that are open. ``current_length``: when the working list is an epoch that is not current
-    yet, the length of the one that is.
+    yet, the length of the one that is. ``unreadable``: how many different frames are kept that may have been actions.
     """
 
     def __init__(
@@ -58,9 +58,10 @@ class Resume:
         parked: Iterable[Item] = (),
         open_gaps: Iterable[str] = (),
         current_length: int | None = None,
+        unreadable: int = 0,
     ) -> None:
         self._working = Working(stored, parked, open_gaps, current_length)
-        self._alignment = Alignment(self._working, calibration, overlap)
+        self._alignment = Alignment(self._working, calibration, overlap, unreadable)
 
     @property
     def calibration(self) -> Calibration | None:
@@ -77,6 +78,29 @@ class Resume:
         """Whether this connection has aligned and shown everything that is stored."""
         connection = self._alignment.connection
         return connection.is_open and connection.place == self.n
+
+    @property
+    def is_mended(self) -> bool:
+        """Whether this connection has shown that nothing is missing between what was stored and what comes now."""
+        a, connection = self._alignment, self._alignment.connection
+        if self.caught_up or not (connection.is_open and connection.was_quiet):
+            return self.caught_up
+        # Quiet: the vendor has less than we hold, or nothing more than it.
+        known_start = a.proof.calibration is not None and not a.proof.is_live
+        asked_past_all = connection.mode is not Mode.READ and connection.place is None and connection.expected >= self.n
+        return (a.proof.behind and not a.proof.is_live) or (known_start and asked_past_all)
+
+    @property
+    def read_whole(self) -> bool:
+        """Whether this connection, or the pieces that end with it, has read the list from 0, and it is ours."""
+        connection = self._alignment.connection
+        return self.caught_up and connection.mode is not Mode.RESUME and not connection.late
+
+    @property
+    def proven_to(self) -> int:
+        """How far a read from 0 that was cut, again and again, has come; 0 when there is none."""
+        walk = self._alignment.proof.walk
+        return walk.place if walk else 0
 
     @property
     def digests(self) -> Sequence[bytes]:
@@ -120,10 +144,11 @@ class Resume:
             first_of_piece(a, item)
         connection.unreadable = 0
 
-    def unreadable(self) -> list[Effect]:
-        """A frame went by that may have been an action."""
+    def unreadable(self, *, is_new: bool = True) -> list[Effect]:
+        """A frame went by that may have been an action; ``is_new``: no such frame was seen before."""
         # any | unreadable frame, heartbeat | keep or count; no position (rule 6)
         self._alignment.connection.unreadable += 1
+        self._alignment.unreadable += is_new
         return []
 
     def quiet(self) -> list[Effect]:

@@ -17,12 +17,14 @@ from recorder.feed.alignment.working import Working
 class Alignment:
     """One stream: what it holds (``working``), what is proven of it (``proof``), and the ``connection`` of now."""
 
-    def __init__(self, working: Working, calibration: Calibration | None, overlap: int) -> None:
+    def __init__(self, working: Working, calibration: Calibration | None, overlap: int, unreadable: int = 0) -> None:
         self.working = working
         self.proof = Proof(working, calibration)
         self.connection = Connection(is_open=False, length_before=self.n)
         self.overlap = self.full_overlap = max(0, overlap)
         """How many stored items to ask for again: fewer while the vendor cuts us short."""
+        self.unreadable = unreadable
+        """How many different frames are known that the vendor may count and we cannot read (rule 6)."""
 
     @property
     def n(self) -> int:

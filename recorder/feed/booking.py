@@ -1,0 +1,119 @@
+"""One message on its way into the books: what it is evidence of, and what it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from recorder.feed import actions
+from recorder.feed.alignment import Item
+from recorder.feed.content import content_digest
+from recorder.feed.messages import Packet, read
+from recorder.model import Arrival, Fields, Frame, Kind, Opcode, Stream, digest
+from recorder.operations import AddFrame, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where an action was read: the frame, the part of it, and how it came."""
+
+    frame: Frame
+    packet: Packet
+    fields: Fields
+    arrival: Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What one message came to: what to store, and why to close the connection at once, if so.
+
+    ``new``: how many messages or actions are known that were not; a copy of an older epoch's is none.
+    """
+
+    operations: tuple[Operation, ...] = ()
+    reconnect: str | None = None
+    new: int = 0
+
+
+class Booking:
+    """Collects what one message comes to; ``frame`` None: it was no message but a silence."""
+
+    def __init__(self, frame: Frame | None, *, keep: bool, now_us: int) -> None:
+        self.frame = frame
+        self.now_us = now_us
+        self.reconnect: str | None = None
+        self.new = 0
+        self.differs = False
+        self.flag = self.reason = frame.reason if frame else None
+        self._kind: Kind | None = frame.kind if frame and keep else None
+        self._operations: list[Operation] = []
+
+    @property
+    def kind(self) -> Kind | None:
+        """What the frame is to be kept as; None: not at all."""
+        return self._kind
+
+    @kind.setter
+    def kind(self, kind: Kind | None) -> None:
+        # A frame with several actions of which one has no place stays findable as unplaced.
+        if self._kind is not Kind.UNPLACED:
+            self._kind = kind
+
+    def add(self, *operations: Operation) -> None:
+        """Add to what is to be stored, in this order."""
+        self._operations += operations
+
+    def entry(self) -> Entry:
+        """Close it; the frame goes first, since the rest leans on it."""
+        operations = list(self._operations)
+        if self.frame is not None and self._kind is not None:
+            operations.insert(0, AddFrame(replace(self.frame, kind=self._kind, reason=self.reason)))
+        return Entry(tuple(operations), self.reconnect, self.new)
+
+
+def evidence(frame: Frame, packet: Packet, opened_us: int) -> Evidence:
+    """Return what a packet of a session that was opened at ``opened_us`` is evidence of."""
+    fields = actions.parse(packet.envelope)
+    # contract, SQL views: `catch_up` is a packet older than its session; one that tells no time cannot be live.
+    live = fields.occurred_us is not None and fields.occurred_us >= opened_us
+    return Evidence(frame, packet, fields, "live" if live else "catch_up")
+
+
+def item(packet: Packet, evidence: Evidence) -> Item:
+    """Return a packet as the alignment sees it."""
+    return Item(content_digest(packet.fixture_action), evidence.fields.fixture_seq_num, evidence)
+
+
+def parked(frames: Iterable[Frame]) -> list[Item]:
+    """Return the actions of frames that were kept without a position, in the order in which they came."""
+    return [
+        item(packet, Evidence(frame, packet, actions.parse(packet.envelope), "catch_up"))
+        for frame in frames
+        for packet in read(frame.payload).packets
+    ]
+
+
+def frame_of(
+    stream: Stream,
+    session_id: int,
+    number: int,
+    payload: bytes,
+    *,
+    opcode: Opcode,
+    received_us: int,
+    monotonic_ns: int,
+    reason: str | None = None,
+) -> Frame:
+    """Return a message as a frame, not yet classified."""
+    return Frame(
+        stream_id=stream.stream_id,
+        session_id=session_id,
+        frame_number=number,
+        received_us=received_us,
+        monotonic_ns=monotonic_ns,
+        kind=Kind.UNKNOWN,
+        opcode=opcode,
+        payload=payload,
+        digest=digest(payload),
+        reason=reason,
+    )
