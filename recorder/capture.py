@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from recorder import __version__, clock
+from recorder import __version__, clock, logs
 from recorder.account import Account
 from recorder.archive.writer import Writer
 from recorder.config import Token, TokenSource
@@ -175,6 +175,7 @@ class Capture:
             token = self._vendor.token.read()  # anew for every attempt: the file may have been rotated
         except RecorderError as error:
             return Refused(str(error))
+        logs.keep_secret(token)
         opened_us, opened_ns = clock.wall_us(), clock.elapsed_ns()
         session_id = self._ledger.ids.next(opened_us)
         proven_to = self._ledger.resume.proven_to
@@ -334,7 +335,8 @@ class _Conversation:
             await asyncio.sleep(self._session.tick_s)
             if self._pausing:
                 continue
-            answer = self._session.tick(clock.elapsed_ns(), clock.wall_us())
+            last_bytes_ns = connection.last_bytes_ns
+            answer = self._session.tick(clock.elapsed_ns(), clock.wall_us(), last_bytes_ns=last_bytes_ns)
             if self._obey(answer):
                 if answer.abort:
                     connection.abort()

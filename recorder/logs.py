@@ -29,10 +29,11 @@ def set_up(verbosity: int) -> None:
     level = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}.get(max(-1, min(2, verbosity)), logging.DEBUG)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_OneLine("%(asctime)s %(levelname)s %(message)s"))
-    root = logging.getLogger("recorder")
-    root.handlers = [handler]
-    root.setLevel(level)
-    root.propagate = False
+    for name in ("recorder", "asyncio"):  # asyncio tells of exceptions that nobody took
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(level if name == "recorder" else logging.WARNING)
+        logger.propagate = False
 
 
 def keep_secret(token: Secret) -> None:

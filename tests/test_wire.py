@@ -14,7 +14,7 @@ from websockets.frames import Opcode as WebsocketOpcode
 
 from recorder import wire
 from recorder.errors import ConnectionOver, HandshakeRefused, NotConnected
-from recorder.wire import Received, dial
+from recorder.wire import Received, dial, dialling
 from tests.raw import RawServer
 
 TOKEN = "a token for tests"
@@ -191,7 +191,7 @@ def test_no_websocket_server(answer: bytes) -> None:
 
 def test_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that accepts and says nothing is given up."""
-    monkeypatch.setattr(wire, "_OPEN_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(dialling, "_OPEN_TIMEOUT_S", 0.2)
     assert "no answer" in str(refused(None))
 
 

@@ -18,9 +18,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from recorder import wire
 from recorder.errors import NotConnected, Untrusted
-from recorder.wire import dial
+from recorder.wire import dial, dialling
 
 TLS = Path(__file__).parent / "data" / "tls"
 TOKEN = "the token, which nobody else may see"
@@ -153,7 +152,7 @@ def test_no_key_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Certificates are verified, names too, and TLS 1.2 is the least."""
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
-    context = wire._tls()
+    context = dialling._tls()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2

@@ -97,5 +97,5 @@ def _close_output() -> None:
 
 def say(sentence: str) -> None:
     """Talk to the user: stderr, nothing a terminal would obey."""
-    lines = (logs.printable(line) for line in sentence.split("\n"))
+    lines = (logs.safe(line) for line in sentence.split("\n"))
     typer.echo("recorder: " + "\n".join(lines), err=True)

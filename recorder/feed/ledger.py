@@ -146,6 +146,10 @@ class Ledger:
         self.read_whole = self.is_rereading = True  # once is enough: where it comes to nothing, a gap says so
         self.resume.demand_proof("the match is over")
 
+    def not_read_again(self, why: str, now_us: int) -> tuple[Operation, ...]:
+        """Tell that the list cannot be read from 0 once more."""
+        return self._entry(None, self.resume.leave_unproven(why), keep=False, now_us=now_us).operations
+
     def clock_stepped(self, before_us: int, now_us: int) -> tuple[Operation, ...]:
         """Our wall clock went from ``before_us`` to ``now_us`` at once."""
         return self._outages.stepped(self._epoch, self.length, before_us, now_us)

@@ -21,6 +21,7 @@ Until = Literal["finished", "caught_up"]
 """When a stream has ended: when the match is over, or as soon as all that is there has been read."""
 
 _S = 1_000_000_000
+_LONGEST_MESSAGE_NS = 60 * _S
 _STEP_NS = _S // 2  # a wall clock that goes wrong by less is being slewed
 
 
@@ -92,7 +93,7 @@ class Session:
         self._realign: str | None = None
         self._given_up: str | None = None
         self._ended: Done | None = None
-        self._last_frame_ns = self._last_tick_ns = opened_ns
+        self._last_frame_ns = self._last_tick_ns = self._last_bytes_ns = opened_ns
         self._idle_since_ns = opened_ns
         self._told_quiet = False
         self._counted_ns = opened_ns
@@ -168,8 +169,9 @@ class Session:
         self._last_frame_ns += duration_ns
         self._idle_since_ns += duration_ns
 
-    def tick(self, now_ns: int, now_us: int) -> Answer:
-        """Look at the clock."""
+    def tick(self, now_ns: int, now_us: int, *, last_bytes_ns: int = 0) -> Answer:
+        """Look at the clock; ``last_bytes_ns`` is when any bytes came, though they may not be a whole message yet."""
+        self._last_bytes_ns = last_bytes_ns
         stepped = self._look_at_wall_clock(now_ns, now_us)
         answer = self._look(now_ns, now_us)
         return replace(answer, operations=stepped + answer.operations)
@@ -196,9 +198,11 @@ class Session:
 
     def _is_dead(self, now_ns: int) -> bool:
         """Say whether the socket is dead. Right after a sleep of our own what has come meanwhile still lies in it."""
+        # A long message on a slow line is life; but not for ever, or a peer could keep us with a byte now and then.
+        alive_ns = max(self._last_frame_ns, min(self._last_bytes_ns, self._last_frame_ns + _LONGEST_MESSAGE_NS))
         slept = now_ns - self._last_tick_ns > self._timing.dead / 2 * _S
         self._last_tick_ns = now_ns
-        return not slept and now_ns - self._last_frame_ns >= self._timing.dead * _S
+        return not slept and now_ns - alive_ns >= self._timing.dead * _S
 
     def _give_up(self, answer: Answer, now_ns: int, idle_s: float) -> Answer:
         """Close where waiting on would bring nothing: there is no match, or we have gone deaf."""
@@ -234,7 +238,9 @@ class Session:
         entry = self._ledger.close_session(
             authorised=self.authorised, now_us=now_us, lost=lost, ended=isinstance(decision, Done)
         )
-        return entry.operations, decision
+        gone = isinstance(decision, Done) and decision is not self._ended
+        doubt = self._ledger.not_read_again(decision.why, now_us) if gone and not self._is_proven else ()
+        return entry.operations + doubt, decision
 
     def _end(self, answer: Answer | None = None) -> Answer:
         """End the stream; one that is over is read once more from 0 first."""
@@ -261,7 +267,9 @@ class Session:
         if ledger.stream.channel != ACTIONS or ledger.length == 0:
             complete = self._told_quiet
         else:
-            complete = ledger.resume.caught_up or self._shows_no_more
+            # Quiet and mended: the vendor has less than we hold, and that is all there is.
+            behind = self._told_quiet and ledger.resume.is_mended
+            complete = ledger.resume.caught_up or self._shows_no_more or behind
         if not (self.authorised and complete):
             return False
         return self._until == "caught_up" or (ledger.standing.over is not None and self._has_lingered(now_ns))
@@ -317,6 +325,9 @@ class Session:
             decision = replace(decision, why=self._given_up)
         if isinstance(decision, NotYet) and self._is_not_played(now_ns):
             return self._not_played()
+        over = self._ledger.standing.over
+        if isinstance(decision, NotYet) and over and self._ledger.length and self._has_lingered(now_ns):
+            return Done(f"the match is over, and the vendor no longer has it ({decision.why})", over)
         return decision
 
     def _answer(self, entry: Entry, now_ns: int) -> Answer:

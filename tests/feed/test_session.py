@@ -456,6 +456,39 @@ def test_given_up_without_a_connection() -> None:
     assert decision.ended == "not_played"
 
 
+def test_the_vendor_has_thrown_it_away() -> None:
+    """A finished match that the vendor no longer has has ended; that it was not read once more is a doubt."""
+    play = Play()
+    play.receive(AUTH, packet(1))
+    play.wait(2)
+    play.receive(packet(2, finished=True))
+    play.wait(100)
+    play.close()
+    play.open()
+    assert isinstance(play.close(HandshakeRefused(404, "", None)), NotYet)
+    play.ns += 900 * S
+    play.open()
+    decision = play.close(HandshakeRefused(404, "", None))
+    assert isinstance(decision, Done)
+    assert decision.ended == "finished"
+    assert play.gaps() == ["unproven"]
+
+
+def test_the_vendor_shows_less_of_a_finished_match() -> None:
+    """A list that is shorter than ours and equal as far as it goes keeps nobody waiting for ever."""
+    play = Play()
+    play.receive(AUTH, packet(1), packet(2), packet(3), packet(4, finished=True))
+    play.close()
+    for _ in range(3):
+        play.open()
+        play.receive(AUTH, packet(1), packet(2))
+        play.wait(30)
+        decision = play.close(None)
+    assert isinstance(decision, Done)
+    assert decision.ended == "finished"
+    assert play.gaps() == ["server_behind"]
+
+
 def test_never_given_up_once_something_came() -> None:
     """What has begun is waited for."""
     play = Play(give_up=3600)

@@ -116,6 +116,11 @@ class Resume:
         """Read from 0 on the next connection: edits before the overlap are seen only so (rule 7)."""
         self._alignment.proof.begin_again(why)
 
+    def leave_unproven(self, why: str) -> list[Effect]:
+        """No read from 0 will come about any more."""
+        self._working.gap("unproven", 0, None, why)
+        return self._working.take()
+
     def ask(self) -> Ask:
         """Begin a connection."""
         self._working.begin_connection()

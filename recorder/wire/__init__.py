@@ -1,0 +1,7 @@
+"""One connection to the vendor: the only room that opens a socket to it. Moves bytes, understands none of them."""
+
+from recorder.wire.connection import KEPT_OF_LARGER_BYTES, Connection, Received
+from recorder.wire.dialling import MAX_MESSAGE_BYTES, dial
+from recorder.wire.shortening import Shortener
+
+__all__ = ["KEPT_OF_LARGER_BYTES", "MAX_MESSAGE_BYTES", "Connection", "Received", "Shortener", "dial"]
