@@ -255,8 +255,9 @@ FROM session"""
 def gaps(dialect: Dialect) -> str:
     """Return the SELECT of every doubt, open or resolved."""
     return f"""
-SELECT g.stream_id AS stream_id, s.fixture_id AS fixture_id, g.epoch AS epoch, g.from_position AS from_position,
-  g.to_position AS to_position, {dialect.time("g.from_us")} AS from_time, {dialect.time("g.to_us")} AS to_time,
+SELECT g.stream_id AS stream_id, s.fixture_id AS fixture_id, g.gap_id AS gap_id, g.epoch AS epoch,
+  g.from_position AS from_position, g.to_position AS to_position,
+  {dialect.time("g.from_us")} AS from_time, {dialect.time("g.to_us")} AS to_time,
   g.cause AS cause, g.ours AS ours, g.detail AS detail, {dialect.time("g.resolved_us")} AS resolved_at
 FROM stream s JOIN gap g ON g.stream_id = s.stream_id"""
 

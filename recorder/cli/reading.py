@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +28,7 @@ from recorder.errors import Doubt, UsageError
 from recorder.model import microseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from recorder.query.listing import Standing
     from recorder.query.timelines import Known, Question
@@ -135,6 +136,7 @@ def timeline(
 ) -> None:
     """Print a match: each action once, as it stands."""
     from recorder.query import timelines
+    from recorder.query.doubts import gaps
     from recorder.query.reading import reading
     from recorder.query.selecting import select_stream
 
@@ -152,12 +154,15 @@ def timeline(
         )
         rows = timelines.timeline(reader, question)
         known = timelines.known(reader, question) if form is Format.TABLE and not quiet else None
+        missing = gaps(reader, stream.stream_id, question.as_of_us) if known is not None else []
     if note:
         say(note)
     columns = ("position", "send_type") if revisions else ("ordinal",)
     found = [dict(row._mapping) for row in rows]
     shown = [_timeline_row(row, tz) for row in found] if form is Format.TABLE else found
     write(shown, form, (*columns, "period", "clock", "team", "type", "player", "score", "state", "at"))
+    for line in _gap_lines(missing):
+        say(line)
     if known is not None:
         say(_closing_line(stream, question, known, as_of))
 
@@ -205,6 +210,23 @@ def frames(
         rows = ({**frame._mapping, "bytes": len(frame.payload)} for frame in found)
         columns = ("position", "received_at", "kind", "opcode", "bytes", "session_id", "frame_number", "reason")
         write(rows, Format(form.value), columns, ("position", "session_id", "frame_number"))
+
+
+def _gap_lines(gaps: Sequence[Any]) -> Iterator[str]:
+    """Say where something may be missing, and sum up what turned out to be complete, or was the vendor's own."""
+    closed = Counter(gap.cause for gap in gaps if gap.resolved_at is not None)
+    if closed:
+        told = ", ".join(f"{cause} {count}" for cause, count in sorted(closed.items()))
+        yield f"gaps closed since: {told}; when and why: the view `gaps`"
+    for gap in gaps:
+        if gap.resolved_at is None:
+            whose = "open gap" if gap.ours else "open gap of the vendor's"
+            yield f"{whose} {gap.cause}, from {gap.from_time}{_behind(gap)}: {gap.detail}"
+
+
+def _behind(gap: Any) -> str:
+    """Say behind which action a gap is, where it is known."""
+    return "" if not gap.from_position else f" behind position {gap.from_position - 1}"
 
 
 def _closing_line(stream: Any, question: Question, known: Known, as_of: str | None) -> str:

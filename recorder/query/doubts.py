@@ -1,10 +1,13 @@
-"""What cannot be proven: the reasons for exit code 4."""
+"""What cannot be proven: the gaps of a stream, and the reasons for exit code 4."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from recorder.query.reading import reading
+from sqlalchemy import Row
+
+from recorder.query.reading import Reader, reading
 
 
 def doubts(database_url: str, stream_ids: Iterable[int], *, strict: bool = False) -> list[str]:
@@ -28,3 +31,20 @@ def doubts(database_url: str, stream_ids: Iterable[int], *, strict: bool = False
             for kind, count in zip(found, row, strict=True):
                 found[kind] += count
     return [f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in found.items() if count]
+
+
+def gaps(reader: Reader, stream_id: int, as_of_us: int | None = None) -> list[Row[Any]]:
+    """Return rows of the `gaps` view, in the order in which they began.
+
+    ``as_of_us``: those that had begun by then, with ``resolved_at`` as it stood then (microseconds UTC).
+    """
+    resolved = "CASE WHEN g.resolved_us <= :as_of_us OR :as_of_us IS NULL THEN v.resolved_at END"
+    return reader.rows(
+        f"""
+        SELECT v.epoch, v.cause, v.ours, v.detail, v.from_position, v.to_position, v.from_time, v.to_time,
+          {resolved} AS resolved_at
+        FROM gap g JOIN gaps v ON v.stream_id = g.stream_id AND v.gap_id = g.gap_id
+        WHERE v.stream_id = :id AND (:as_of_us IS NULL OR g.from_us <= :as_of_us)
+        ORDER BY g.from_us, g.gap_id""",
+        {"id": stream_id, "as_of_us": as_of_us},
+    )

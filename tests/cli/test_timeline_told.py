@@ -22,17 +22,33 @@ def received_at(library: Filled, position: int) -> str:
 
 
 def told(call: Call, library: Filled, *arguments: str) -> str:
-    """Return the one line that the table of France - Romania ends with, on stderr."""
+    """Return the line that the table of France - Romania ends with, on stderr."""
     left = call("timeline", "france-romania", *arguments, database=library)
     assert left.code == 0
-    [line] = left.err.splitlines()
-    return line
+    return left.err.splitlines()[-1]
 
 
 def test_the_match_as_it_stands(call: Call, library: Filled) -> None:
     """The table ends with the score, the state and what is stored."""
     expected = "recorder: France - Romania 2-1, finished; 525 actions stored, 0 open gaps"
     assert told(call, library) == expected
+
+
+def test_what_was_missing_for_a_while(call: Call, library: Filled) -> None:
+    """Gaps that are closed are summed up by their causes."""
+    count = library.value("SELECT count(*) FROM gaps WHERE fixture_id = ?", SOCCER.fixture_id)
+    assert count
+    summary = call("timeline", "france-romania", database=library).err.splitlines()[-2]
+    assert summary == f"recorder: gaps closed since: vendor_delayed {count}; when and why: the view `gaps`"
+
+
+def test_what_is_missing(call: Call, library: Filled) -> None:
+    """A gap that is open is told with its cause, its beginning and its place; as of a moment in it, it is open too."""
+    place, begin = library.select(
+        "SELECT from_position, from_time FROM gaps WHERE fixture_id = ? ORDER BY gap_id LIMIT 1", SOCCER.fixture_id
+    )[0]
+    lines = call("timeline", "france-romania", "--as-of", begin, database=library).err.splitlines()
+    assert any(f"open gap of the vendor's vendor_delayed, from {begin} behind position {place - 1}" in x for x in lines)
 
 
 def test_as_of_a_position(call: Call, library: Filled) -> None:

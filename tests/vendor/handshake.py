@@ -45,13 +45,19 @@ class Handshake:
         script = stream.script
         if stream.refusing and script.handshake_status is not None:
             stream.refused += 1
-            response = self.refuse(connection, script.handshake_status, "", "handshake_status")
+            response = self.refuse(connection, script.handshake_status, script.refusal_text or "", "handshake_status")
             if script.retry_after is not None:
-                response.headers["Retry-After"] = str(script.retry_after)
+                when = script.retry_after
+                response.headers["Retry-After"] = when() if callable(when) else str(when)
+            response.headers.update(script.refusal_headers)
             return response
         if stream.refusing and script.auth in ("refuse_401", "refuse_403"):
             stream.refused += 1
-            return self.refuse(connection, int(script.auth[-3:]), wire.UNAUTHORISED, "refuse")
+            response = self.refuse(
+                connection, int(script.auth[-3:]), script.refusal_text or wire.UNAUTHORISED, "refuse"
+            )
+            response.headers.update(script.refusal_headers)
+            return response
         self.begin(stream, attempt)
         return None
 

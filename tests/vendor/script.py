@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 Drop = Literal["close", "abort", "eof"] | int
 """How to end a connection: clean 1000 close, TCP reset, TCP end without a close frame, or a close with that code."""
 Start = Literal["ignore", "live"] | int
-Auth = Literal["message", "silent", "refuse_message", "refuse_close", "refuse_401", "refuse_403", "refuse_silent_close"]
+Auth = Literal[
+    "message",
+    "silent",
+    "refuse_message",
+    "refuse_close",
+    "refuse_401",
+    "refuse_403",
+    "refuse_silent_close",
+    "refuse_at_once",
+    "refuse_mute",
+]
 
 
 @dataclass
@@ -35,13 +45,22 @@ class Script:
     """The right token; any other is refused as by "refuse_message". None accepts every token."""
     auth: Auth = "message"
     """How a token is answered: with ``auth_reply``, not at all, with an error and 1008, with 4401 and no message,
-    or with 1000 and no message (all after the token came); 401 and 403 refuse the handshake."""
+    or with 1000 and no message (all after the token came), or by saying nothing for ever ("refuse_mute"). "at_once"
+    closes with 1000 before the token came; 401 and 403 refuse the handshake."""
     auth_reply: str = '{"dataType":"connectionState","message":"Connection is authorised"}'
     """The vendor's own text is unknown (protocol.md 1.4)."""
+    refusal_text: str | None = None
+    """What a refusal says instead of the vendor's words: the error message, or the body of the HTTP answer."""
+    refusal_code: int | None = None
+    """The close code of a refusal instead of its own."""
+    close_reason: str = ""
+    """The reason in every close frame of the server's."""
     handshake_status: int | None = None
     """Refuse the handshake with this HTTP status, e.g. 204, 404, 429, 503."""
-    retry_after: int | str | None = None
-    """Retry-After header of that refusal: seconds, or an HTTP date."""
+    retry_after: int | str | Callable[[], str] | None = None
+    """Retry-After header of that refusal: seconds, or an HTTP date; what is called is asked for each refusal."""
+    refusal_headers: Mapping[str, str] = field(default_factory=dict)
+    """More headers of a refused handshake."""
     refusals: int | None = None
     """How many times ``auth`` or ``handshake_status`` refuses before the path works (None = for ever)."""
 

@@ -65,7 +65,8 @@ class Connection(ServerConnection):
                 self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self.transport.abort()
         else:
-            await self.close(how if isinstance(how, int) else 1000)
+            reason = self.stream.script.close_reason if self.stream is not None else ""
+            await self.close(how if isinstance(how, int) else 1000, reason)
         await self.wait_closed()
 
 
@@ -128,6 +129,11 @@ class Talk:
 
     async def admit(self, token_timeout: float) -> bool:
         """Take the token; False if the connection was refused."""
+        if self.script.auth == "refuse_at_once" and self.stream.refusing:
+            with self.ledger.changed:
+                self.stream.refused += 1
+            await self.refuse("refuse_at_once")
+            return False
         try:
             async with asyncio.timeout(token_timeout):
                 token = wire.parse_token(await self.connection.recv())
@@ -140,7 +146,7 @@ class Talk:
             self.attempt.token = token
             right = self.script.token in (None, token)
             mode = self.script.auth
-            if mode not in ("message", "silent") and not self.stream.refusing:
+            if mode == "refuse_at_once" or (mode not in ("message", "silent") and not self.stream.refusing):
                 mode = "message"
             self.attempt.authorised = right and mode in ("message", "silent")
             if right and not self.attempt.authorised:
@@ -152,9 +158,15 @@ class Talk:
         return self.attempt.authorised
 
     async def refuse(self, mode: str) -> None:
+        if mode == "refuse_mute":
+            with self.ledger.change("refuse"):
+                pass
+            await self.connection.wait_closed()
+            return
         if mode == "refuse_message":
-            await self.say(wire.BAD_TOKEN)
-        await self.leave("refused", {"refuse_close": 4401, "refuse_silent_close": 1000}.get(mode, 1008), "refuse")
+            await self.say(self.script.refusal_text or wire.BAD_TOKEN)
+        codes = {"refuse_close": 4401, "refuse_silent_close": 1000, "refuse_at_once": 1000}
+        await self.leave("refused", self.script.refusal_code or codes.get(mode, 1008), "refuse")
 
     async def feed(self) -> None:
         """Send packets and whatever the script puts between them."""
