@@ -22,6 +22,7 @@ from recorder.errors import ConnectionOver, HandshakeRefused, NotConnected, Reco
 from recorder.feed import endpoint
 from recorder.feed.alignment import Ask, Calibration
 from recorder.feed.decisions import Distrusted, Done, Next, NotYet, Refused, Retry
+from recorder.feed.holdable import sentence
 from recorder.feed.ledger import Ledger
 from recorder.feed.session import Answer, Session, Timing, Until
 from recorder.fixtures import Entry
@@ -267,8 +268,8 @@ class Capture:
             counts=self._ledger.counts,
             closed_us=clock.wall_us(),
             close_code=closed.code if closed else None,
-            close_reason=closed.reason if closed else None,
-            outcome=conversation.why or (decision.why if decision else "stopped"),
+            close_reason=sentence(closed.reason) if closed else None,
+            outcome=sentence(conversation.why or (decision.why if decision else "stopped")),
         )
 
 
@@ -294,11 +295,15 @@ class _Conversation:
         self.error: WireError | None = None
 
     async def hold(self, connection: Connection) -> None:
-        """Take messages until the connection is over."""
+        """Take messages until the connection is over, whoever ends it."""
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(self._watch(connection))
+            closing: asyncio.Task[None] | None = None
             try:
-                while not self._obey(await self._take(connection)):
+                while True:
+                    # Also once we leave: what is on its way already may never be sent again.
+                    if self._obey(await self._take(connection)) and closing is None:
+                        closing = group.create_task(connection.close())
                     await self._room()
             except ConnectionOver as over:
                 self.error = _without_token(over, self._token) if self.why is None else None

@@ -1,4 +1,4 @@
-"""JSON text that both databases can hold, and the two ways in which a value may fail its column."""
+"""Text that both databases can hold, JSON and plain, and the two ways in which a value may fail its column."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ _DIGITS_AS_ZERO = bytes.maketrans(b".123456789", b"0000000000")
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
+_LONGEST = 500
+
+
 class Unreadable(ValueError):
     """The value is none that its column can hold; the text says what was expected, without the value."""
 
 
 class Unholdable(Unreadable):
     """No text or JSON column can hold the value, so it cannot go to ``extra`` either."""
+
+
+def sentence(text: str, longest: int = _LONGEST) -> str:
+    """Cut and clean what a peer wrote, so that any database and terminal can hold it; the bytes have it whole."""
+    cleaned = text[:longest].encode("utf-8", "replace").decode()
+    return "".join(character if character.isprintable() else "\ufffd" for character in cleaned)
 
 
 def json_text(value: object) -> str:

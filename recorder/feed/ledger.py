@@ -28,6 +28,7 @@ from recorder.feed.alignment import (
     Resume,
 )
 from recorder.feed.booking import Booking, Entry, Evidence, evidence, item, parked
+from recorder.feed.holdable import sentence
 from recorder.feed.messages import Message, Packet
 from recorder.feed.outages import VENDORS_CAUSES, Outages
 from recorder.feed.raw import Replay
@@ -130,7 +131,7 @@ class Ledger:
     def close_session(self, *, authorised: bool, now_us: int, lost: str | None, ended: bool) -> Entry:
         """The connection is over. ``lost`` says how, when nobody wanted that; ``ended``: nothing more is expected."""
         entry = self._entry(None, self.resume.ended(authorised=authorised), keep=False, now_us=now_us)
-        if ended:
+        if ended and (self.stream.channel == ACTIONS or self._replay.is_whole):
             return replace(entry, operations=entry.operations + self._outages.mended(self.length, now_us))
         if lost is None or not authorised:
             return entry
@@ -188,7 +189,8 @@ class Ledger:
         foreign = next((packet for packet in message.packets if not self._is_ours(packet)), None)
         if foreign is not None:
             told = actions.fixture_id(foreign.envelope) or "nothing readable"
-            return self._control(replace(frame, kind=Kind.QUARANTINED, reason=f"another fixture's: {told}"[:200]))
+            reason = sentence(f"another fixture's: {told}", 200)
+            return self._control(replace(frame, kind=Kind.QUARANTINED, reason=reason))
         effects: list[Effect] = []
         for packet in message.packets:
             effects += self.resume.item(item(packet, evidence(frame, packet, opened_us)))

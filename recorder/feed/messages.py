@@ -18,6 +18,7 @@ import msgspec
 
 from recorder.feed.actions import finished
 from recorder.feed.content import MAX_INT_DIGITS
+from recorder.feed.holdable import sentence
 from recorder.model import Kind
 
 MAX_DEPTH: Final = 100
@@ -28,7 +29,6 @@ _BEARS = b'"fixtureAction"'
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _SHAPE_LENGTH = 200
 _LEGACY_END = "matchfinished"  # protocol 3.7: tennis, table tennis
-_REASON_LENGTH = 500
 
 # No errors for us: a service that logs "Authenticated" at INFO must not look like a refusal.
 _CALM_LEVELS = frozenset({"trace", "debug", "info"})
@@ -243,14 +243,8 @@ def _error_text(item: Mapping[str, Any]) -> str | None:
         text = lowered.get(key)
         if isinstance(text, str) and text.strip():
             status = lowered.get("status")
-            return _storable(f"{text} (status {status})" if isinstance(status, int | str) else text)
+            return sentence(f"{text} (status {status})" if isinstance(status, int | str) else text)
     return None
-
-
-def _storable(text: str) -> str:
-    """Cut and clean what the vendor wrote, so that any database and terminal can hold it; the bytes have it whole."""
-    cleaned = text[:_REASON_LENGTH].encode("utf-8", "replace").decode()
-    return "".join(character if character.isprintable() else "\ufffd" for character in cleaned)
 
 
 def _shape(item: Mapping[str, Any]) -> str:

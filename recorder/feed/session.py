@@ -300,7 +300,9 @@ class Session:
 
     def _has_settled(self, now_ns: int) -> bool:
         """Say whether what was there at the beginning has come; where nothing has, that takes longer to tell."""
-        silence = self._timing.settle if self._actions else self._timing.quiet
+        # Whoever asks for one pass wants all of it: a vendor that takes a breath has not come to the end.
+        is_short = self._actions and self._until == "finished"
+        silence = self._timing.settle if is_short else self._timing.quiet
         return now_ns - self._idle_since_ns >= silence * _S
 
     def _has_lingered(self, now_ns: int) -> bool:

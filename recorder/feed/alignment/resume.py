@@ -127,10 +127,17 @@ class Resume:
         return dial(self._alignment)
 
     def item(self, item: Item) -> list[Effect]:
-        """One action arrived. Ignored after :class:`Reconnect`, and without a connection."""
+        """One action arrived. After :class:`Reconnect` it is only kept, for a later connection to place it."""
         if self._alignment.connection.is_open:
             self._place(item)
+        else:
+            self._keep(item)
         return self._working.take()
+
+    def _keep(self, item: Item) -> None:
+        a = self._alignment
+        if not a.places(item) and item.digest not in self._working.parked and not a.proof.given_up:
+            a.park(item, "came behind what made us read from 0")
 
     def _place(self, item: Item) -> None:
         a, connection = self._alignment, self._alignment.connection

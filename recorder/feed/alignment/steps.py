@@ -110,13 +110,18 @@ class Alignment:
         self.proof.be_live()
 
     def go_on(self, *items: Item, gap: tuple[str, str] | None = None) -> None:
-        """Append what was parked earlier, in order of arrival (it was seen live), and then ``items``."""
-        arriving = {item.digest for item in items}
-        earlier = [item for item in self.working.parked.values() if item.digest not in arriving]
+        """Append what was parked earlier, in order of arrival (it was seen live), and then what is new of ``items``."""
+        arriving = {item.digest: item for item in items}
+        earlier = list(self.working.parked.values())
         if gap is not None:
-            self.working.gap(gap[0], self.n, self.n + len(earlier), gap[1])
-        for item in (*earlier, *items):
+            before = sum(item.digest not in arriving for item in earlier)
+            self.working.gap(gap[0], self.n, self.n + before, gap[1])
+        for item in earlier:
+            self.append(arriving.pop(item.digest, item))
+        for item in arriving.values():
             self.append(item)
+        # What was parked behind the newest of them may come once more.
+        self.connection.place = self.places(items[-1])[-1] + 1
 
     # -- the connection ----------------------------------------------------------------------------------------------
 

@@ -173,6 +173,7 @@ class Line:
             elif self._hand(self.resume.item(last), last):
                 how = "closed"
                 assert self.resume.item(last) == [], "after Reconnect nothing counts"
+                self._drain(at, 3 if limit is None else min(3, limit - sent))
                 assert self.resume.quiet() == []
                 break
         self._hand(self.resume.ended(authorised=True), None)
@@ -180,6 +181,14 @@ class Line:
         if growth:
             self.vendor.grow(growth)  # the match goes on without us
         return how
+
+    def _drain(self, at: int, most: int) -> None:
+        """What is on its way when we leave arrives all the same: what is unknown of it is kept, without a place."""
+        for item in self.vendor.items[at : at + self.random.randint(0, most)]:
+            if item is not None:
+                effects = self.resume.item(item)
+                assert all(isinstance(effect, Park | OpenGap) for effect in effects)
+                self._hand(effects, item)
 
     def _hand(self, effects: list[Effect], arrived: Item | None) -> bool:
         self.trace += [f"   {effect}" for effect in effects]
