@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from recorder import signals
+from recorder import clock, signals
 from recorder.account import PROBE_S, Account
 from recorder.archive.load import load
 from recorder.archive.writer import Writer
@@ -33,6 +33,7 @@ from recorder.query.doubts import doubts
 
 _log = logging.getLogger(__name__)
 
+_NO_TIME_US = 1_577_836_800_000_000  # 2020-01-01: a machine that does not know the time yet
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -95,6 +96,8 @@ class Daemon:
         """Record until the end; returns when all is well, else raises what has to be said (and its exit code)."""
         token = TokenSource(self._settings.token_file)
         token.read()
+        if clock.wall_us() < _NO_TIME_US:
+            _log.warning("the machine's clock says that it is before 2020: times of receipt will be as wrong")
         loop = asyncio.get_running_loop()
 
         def failed() -> None:  # on the writer's thread

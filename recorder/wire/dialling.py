@@ -32,6 +32,7 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 
 _OPEN_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 2.0
+_NEXT_ADDRESS_S = 0.25  # RFC 8305: a host whose IPv6 leads nowhere is tried by IPv4 as well
 _SENT_UNANSWERED_S = 20.0
 _BODY_SHOWN = 200
 _CONTROL_BYTES = 125  # RFC 6455, 5.5: the most that a control frame may hold
@@ -90,6 +91,7 @@ async def _open(url: str, headers: Mapping[str, str], proxy: str | None, limit: 
             ssl=_tls() if url.startswith("wss:") else None,
             user_agent_header="recorder",
             logger=_MUTE,
+            happy_eyeballs_delay=_NEXT_ADDRESS_S,
             **_through(proxy),
         )
     except InvalidStatus as refused:

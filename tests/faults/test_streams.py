@@ -35,7 +35,7 @@ def with_status(match: Match, *statuses: str) -> list[bytes]:
 
 
 def states(recording: Recording) -> list[tuple[str, str | None]]:
-    return recording.select("SELECT state, ended_why FROM streams ORDER BY state")  # type: ignore[return-value]
+    return recording.select("SELECT state, ended_why FROM streams ORDER BY state")
 
 
 # No match
