@@ -233,9 +233,10 @@ def test_reserialised(recording: Recording, server: VendorServer) -> None:
     recording.assert_complete(match, same_bytes=False)
     assert recording.causes() == []
     compared = recording.one("SELECT sum(overlap_checked) FROM sessions")
-    assert recording.one("SELECT sum(envelope_differences) FROM sessions") == compared > 0
+    differences = recording.one("SELECT sum(envelope_differences) FROM sessions")
+    assert differences >= compared > 0  # those that came before they had a place are compared when they get it
     kept = recording.one("SELECT count(*) FROM raw_frames WHERE kind = 'action'")
-    assert kept == 100 + compared
+    assert kept == 100 + differences
     assert recording.one("SELECT count(*) FROM actions_all") == 100
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from recorder.errors import StoppedEarly
+from recorder.feed.session import Timing
 from recorder.wire import dialling
 from tests.faults.looking import assert_all_complete, counts, until
 from tests.faults.made import make
@@ -69,6 +70,45 @@ def test_black_hole_in_mid_match(recording: Recording, server: VendorServer, dir
     recording.assert_complete(match)
     assert recording.causes() == []
     assert watchdog_bites(recording) == 1
+
+
+def stalled(recording: Recording, server: VendorServer, timing: Timing) -> float:
+    """Return how many seconds lay between the last message and the end of a connection that fell into a hole."""
+    match = make("stalled", 60)
+    server.serve(match, Script(match.packets, available=30, heartbeat=timing.dead / 3))
+    with (
+        Proxy(server.endpoint) as proxy,
+        recording.running(match, timing=timing, for_s=120.0, **through(proxy)) as running,
+    ):
+        until(lambda: counts(recording) == {match.fixture_id: 30})
+        before = len(server.attempts)
+        proxy.hole()
+        server.wait_for(lambda: len(server.attempts) > before, timeout=60)
+        server.release(match)
+        end_well(running)
+        assert proxy.fired["hole"] == 1
+        print("faults fired:", dict(proxy.fired))
+    recording.assert_complete(match)
+    return float(
+        recording.one(
+            "SELECT (julianday(closed_at) - julianday(coalesce(s.last_heartbeat_at, max(f.received_at)))) * 86400 "
+            "FROM sessions s JOIN raw_frames f USING (stream_id, session_id) "
+            "WHERE s.outcome LIKE 'no frame of any kind%'"
+        )
+    )
+
+
+def test_stall_is_told_in_time(recording: Recording, server: VendorServer) -> None:
+    """Silence is noticed when it has lasted as long as it may, and not before."""
+    assert stalled(recording, server, replace(QUICK, dead=1.5)) >= 1.499
+
+
+@pytest.mark.campaign
+def test_stall_is_told_within_26_seconds(recording: Recording, server: VendorServer) -> None:
+    """With the limits that users have: after 25 s, and at most one second later."""
+    seconds = stalled(recording, server, replace(Timing(), linger=0.0))
+    print(f"noticed after {seconds:.2f} s")
+    assert 25.0 <= seconds + 0.001 <= 26.0
 
 
 def test_peer_that_does_not_hear_us_in_mid_match(recording: Recording, server: VendorServer) -> None:
