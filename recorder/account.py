@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
-from collections import deque
 
 from recorder import clock
 from recorder.errors import ConfigurationError, RecorderError, TokenError
@@ -17,6 +17,9 @@ REFUSALS = 3
 
 PROBE_S = 60.0
 """Seconds from one attempt to the next, for all streams together, once there were so many refusals."""
+
+
+_TURN_S = 0.05  # how soon a probe that somebody else should take is looked at again
 
 
 class Account:
@@ -37,7 +40,10 @@ class Account:
         self.shut_out = asyncio.Event()
         self._keep_trying = keep_trying
         self._probe_ns = int(probe_s * 1e9)
-        self._distrusts: deque[bool] = deque(maxlen=REFUSALS)  # of the last refusals in a row: was it a distrust?
+        self._in_a_row: list[tuple[object, bool]] = []  # who was refused since somebody was let in; was it a distrust?
+        self._alone: set[object] = set()  # who was refused while others were let in: that is about them
+        self._waiting: list[tuple[int, int]] = []
+        self._tickets = itertools.count()
         self._open = asyncio.Event()
         self._open.set()
         self._next_probe_ns = 0
@@ -48,41 +54,58 @@ class Account:
         """Whether only one attempt in ``probe_s`` seconds goes through, for the whole account."""
         return not self._open.is_set()
 
-    async def permission(self) -> None:
-        """Wait until an attempt is allowed: at once normally, for one caller in ``probe_s`` seconds when `limited`."""
-        while self.limited:
-            wait_ns = self._next_probe_ns - clock.elapsed_ns()
-            if wait_ns <= 0:
-                self._next_probe_ns = clock.elapsed_ns() + self._probe_ns
-                return
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_ns / 1e9):  # not `wait_for`, which may swallow a cancellation
-                    await self._open.wait()
+    async def permission(self, rank: int = 0) -> None:
+        """Wait until an attempt is allowed: at once normally, for one caller in ``probe_s`` seconds when `limited`.
 
-    def received(self) -> None:
+        Of those who wait, the lowest ``rank`` is next, first come first served within it.
+        """
+        ticket = (rank, next(self._tickets))
+        self._waiting.append(ticket)
+        try:
+            while self.limited:
+                wait_ns = self._next_probe_ns - clock.elapsed_ns()
+                if wait_ns <= 0 and ticket == min(self._waiting):
+                    self._next_probe_ns = clock.elapsed_ns() + self._probe_ns
+                    return
+                with contextlib.suppress(TimeoutError):
+                    # Not `wait_for`, which may swallow a cancellation.
+                    async with asyncio.timeout(max(wait_ns / 1e9, _TURN_S)):
+                        await self._open.wait()
+        finally:
+            self._waiting.remove(ticket)
+
+    def received(self, who: object = None) -> None:
         """Take note that a connection is let in: call it once for each, at the first thing that is no error."""
         self.reached = self.let_in = True
-        self._distrusts.clear()
+        # The same token: whoever was refused meanwhile was refused for a reason of their own.
+        self._alone |= {refused for refused, _ in self._in_a_row}
+        self._alone.discard(who)
+        self._in_a_row.clear()
         if self.limited:
             _log.info("the vendor lets us in again: every stream dials as usual")
             self._open.set()
 
-    def refused(self, why: str) -> None:
-        """Take note that a connection brought nothing but a refusal: of the token, or so it seems."""
-        self.last_refusal = why
-        self._failed(why, distrust=False)
+    def refused(self, why: str, who: object = None) -> None:
+        """Take note that a connection brought nothing but a refusal: of the token, or so it seems.
 
-    def distrusted(self, why: str) -> None:
+        ``who`` is the stream. One that was refused while others were let in says nothing about the account any more.
+        """
+        self.last_refusal = why
+        self._failed(why, who, distrust=False)
+
+    def distrusted(self, why: str, who: object = None) -> None:
         """Take note that what answers is not the vendor's server: its certificate does not verify, or it redirects."""
-        self._failed(why, distrust=True)
+        self._failed(why, who, distrust=True)
 
     def verdict(self) -> RecorderError | None:
         """Return what to tell the user when ``shut_out`` is set: TokenError or ConfigurationError; None when not."""
         return self._verdict
 
-    def _failed(self, why: str, *, distrust: bool) -> None:
-        self._distrusts.append(distrust)
-        if len(self._distrusts) < REFUSALS:
+    def _failed(self, why: str, who: object, *, distrust: bool) -> None:
+        if who is not None and who in self._alone:
+            return
+        self._in_a_row.append((who, distrust))
+        if len(self._in_a_row) < REFUSALS:
             return
         if not (self.let_in or self._keep_trying):
             # Judged once: what other streams hear while the run ends must not change it.
@@ -95,7 +118,7 @@ class Account:
             self._next_probe_ns = clock.elapsed_ns() + self._probe_ns
 
     def _judge(self, why: str) -> RecorderError:
-        if all(self._distrusts):
+        if all(distrust for _, distrust in self._in_a_row[-REFUSALS:]):
             return ConfigurationError(
                 f"{REFUSALS} times in a row what answers at the endpoint did not prove to be the vendor's server "
                 f"({why}); the token was not sent, and it is not retried for ever: check the endpoint's name, "

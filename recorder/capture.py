@@ -15,16 +15,18 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from recorder import __version__, clock, logs
-from recorder.account import Account
+from recorder.account import REFUSALS, Account
 from recorder.archive.writer import Writer
 from recorder.config import Token, TokenSource
 from recorder.errors import ConnectionOver, HandshakeRefused, NotConnected, RecorderError, WireError
 from recorder.feed import endpoint
-from recorder.feed.alignment import Ask, Calibration
+from recorder.feed.alignment import Ask
 from recorder.feed.decisions import Distrusted, Done, Next, NotYet, Refused, Retry
+from recorder.feed.ending import Until
 from recorder.feed.holdable import sentence
 from recorder.feed.ledger import Ledger
-from recorder.feed.session import Answer, Session, Timing, Until
+from recorder.feed.session import Answer, Session
+from recorder.feed.timing import Timing
 from recorder.fixtures import Entry
 from recorder.ids import TimeOrderedIds
 from recorder.model import StoredStream
@@ -87,6 +89,8 @@ class Capture:
         self._failures = 0
         self._at_once = 0
         self._got_on = False
+        self._refusals = 0
+        """In a row, of this stream."""
         self._came_ns = clock.elapsed_ns()
         self._ledger = Ledger(entry.stream, stored, TimeOrderedIds(stored.last_session_id), overlap)
 
@@ -114,7 +118,7 @@ class Capture:
         """Wait until we may dial: the matches in play come first."""
         account = self._vendor.account
         while True:
-            await account.permission()
+            await account.permission(2 * self._refusals + (not self._ledger.standing.in_play))
             is_probe = account.limited
             await self._vendor.limiter.turn(0 if self._ledger.standing.in_play else 1)
             if is_probe or not account.limited:  # it may have become limited while we waited
@@ -138,10 +142,11 @@ class Capture:
 
     def _tell(self, decision: Next) -> None:
         """Tell the account what concerns all streams."""
+        self._refusals = self._refusals + 1 if isinstance(decision, Refused | Distrusted) else 0
         if isinstance(decision, Refused):
-            self._vendor.account.refused(f"{self.entry.stream}: {decision.why}")
+            self._vendor.account.refused(f"{self.entry.stream}: {decision.why}", self.entry.stream)
         elif isinstance(decision, Distrusted):
-            self._vendor.account.distrusted(f"{self.entry.stream}: {decision.why}")
+            self._vendor.account.distrusted(f"{self.entry.stream}: {decision.why}", self.entry.stream)
         elif isinstance(decision, Retry) and decision.slow_down:
             self._vendor.limiter.slow_down()
 
@@ -151,17 +156,19 @@ class Capture:
             _log.info("%s: dialling again: %s", self.entry.stream, decision.why)
             return
         self._at_once = 0
-        seconds = self._poll_s(decision) if isinstance(decision, NotYet) else self._backoff_s(decision)
+        is_slow = isinstance(decision, NotYet) or self._refusals >= REFUSALS
+        seconds = self._poll_s(decision) if is_slow else self._backoff_s(decision)
         # One drop that is mended is nothing to wake anybody for.
         loud = isinstance(decision, Refused | Distrusted) or self._failures > _QUIET_FAILURES
         level = logging.WARNING if loud else logging.INFO
         _log.log(level, "%s: %s; dialling again in %.1f s", self.entry.stream, decision.why, seconds)
         await asyncio.sleep(seconds)
 
-    def _poll_s(self, decision: NotYet) -> float:
-        return max(self._timing.poll, decision.after) * random.uniform(1.0, 1.25)
+    def _poll_s(self, decision: Retry | NotYet | Refused | Distrusted) -> float:
+        after = 0.0 if isinstance(decision, Distrusted) else decision.after
+        return max(self._timing.poll, after) * random.uniform(1.0, 1.25)
 
-    def _backoff_s(self, decision: Retry | Refused | Distrusted) -> float:
+    def _backoff_s(self, decision: Retry | NotYet | Refused | Distrusted) -> float:
         # Full jitter: many streams that were dropped together must not come back together.
         ceiling = min(_MAX_BACKOFF_S, self._vendor.backoff_s * 2**self._failures) if self._failures else 0.0
         # A proof that gets on ends after so many connections as there are actions; it must not take hours.
@@ -217,21 +224,22 @@ class Capture:
 
     def _session(self, session_id: int, opened_us: int, opened_ns: int, ask: Ask) -> Session:
         due_s = self._until_due_s()
-        come_ns = self._came_ns if self.entry.starts_us is None else opened_ns + int(due_s * 1e9)
+        # Not before we have waited for so long ourselves: a wall clock that is wrong must not end a match.
+        expected_ns = max(self._came_ns, opened_ns + int(due_s * 1e9)) if self.entry.starts_us else self._came_ns
         return Session(
             self._ledger,
+            ask,
             session_id=session_id,
             opened_us=opened_us,
             opened_ns=opened_ns,
             until=self._until,
             timing=self._timing,
-            asked_past_all=_asks_past_all(ask, self._ledger.resume.calibration),
-            give_up_ns=come_ns + int(self._timing.give_up * 1e9),
+            give_up_ns=expected_ns + int(self._timing.give_up * 1e9),
             is_due=due_s <= 0,
         )
 
     def _let_in(self) -> None:
-        self._vendor.account.received()
+        self._vendor.account.received(self.entry.stream)
 
     def _opening(self, now_us: int) -> OpenStream:
         return OpenStream(
@@ -340,8 +348,7 @@ class _Conversation:
             await asyncio.sleep(self._session.tick_s)
             if self._pausing:
                 continue
-            last_bytes_ns = connection.last_bytes_ns
-            answer = self._session.tick(clock.elapsed_ns(), clock.wall_us(), last_bytes_ns=last_bytes_ns)
+            answer = self._session.tick(clock.elapsed_ns(), clock.wall_us(), bytes_ns=connection.bytes_ns)
             if self._obey(answer):
                 if answer.abort:
                     connection.abort()
@@ -363,8 +370,3 @@ def _without_token(error: WireError, token: Token) -> WireError:
     if isinstance(error, HandshakeRefused):
         return HandshakeRefused(error.status, token.hide_text(error.body), error.retry_after)
     return error
-
-
-def _asks_past_all(ask: Ask, calibration: Calibration | None) -> bool:
-    """Say whether whatever comes should be new: as it was asked for, or because this vendor sends nothing else."""
-    return not ask.from_zero and (not ask.overlap or (calibration is not None and calibration.live))

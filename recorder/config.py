@@ -19,7 +19,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 _MARKER = "[token]"
 _MIN_SPELLED = 8
-"""Shorter tokens are hidden as they are and in no other spelling, else much that is no token would be hidden."""
+"""Shorter tokens are hidden in texts only and in no other spelling, else much that is no token would be hidden."""
 _MIN_SLICED = 24
 _SLICE = 8
 _BASE64_ALPHABETS = (b"+/", b"-_")
@@ -44,7 +44,9 @@ class Token:
     def __init__(self, value: str) -> None:
         self._value = value
         self._in_text = _spellings(value)
-        self._in_bytes = tuple(spelling.encode("utf-8", "surrogateescape") for spelling in self._in_text)
+        # A short token may be a word of the feed's own: in messages it would cover what the vendor meant to say.
+        in_messages = self._in_text if len(value) >= _MIN_SPELLED else ()
+        self._in_bytes = tuple(spelling.encode("utf-8", "surrogateescape") for spelling in in_messages)
         starts = range(len(value) - _SLICE + 1) if len(value) >= _MIN_SLICED else ()
         self._slices = frozenset(value[at : at + _SLICE] for at in starts)
 
@@ -55,8 +57,8 @@ class Token:
     def hide(self, data: bytes) -> bytes:
         """Return ``data`` with each spelling of the token covered by a marker of the same number of bytes.
 
-        The very same object comes back when nothing was hidden. Spellings: as it is, as JSON and Python escape it,
-        percent-encoded, hex, and base64 with whatever around it.
+        The very same object comes back when nothing was hidden, as always for a token of less than 8 characters.
+        Spellings: as it is, as JSON and Python escape it, percent-encoded, hex, and base64 with whatever around it.
         """
         return _cover(data, self._in_bytes, _MARKER.encode())
 

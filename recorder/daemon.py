@@ -25,7 +25,7 @@ from recorder.errors import (
     worst_exit_code,
 )
 from recorder.feed.endpoint import DEFAULT_ENDPOINT
-from recorder.feed.session import Timing
+from recorder.feed.timing import Timing
 from recorder.fixtures import Entry
 from recorder.model import StoredStream
 from recorder.pacing import DEFAULT_RATE, ConnectLimiter
@@ -34,6 +34,7 @@ from recorder.query.doubts import doubts
 _log = logging.getLogger(__name__)
 
 _NO_TIME_US = 1_577_836_800_000_000  # 2020-01-01: a machine that does not know the time yet
+_AFTER_AN_ERROR_S = 5.0
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -114,8 +115,9 @@ class Daemon:
                     backoff_s=DEFAULT_RATE / self._settings.connect_rate,
                     proxy=self._settings.proxy,
                 )
-                captures = [self._capture(entry, writer, vendor, stored) for entry, stored in self._stored(writer)]
-                await self._record(captures, writer)
+                stored = self._stored(writer, self._entries)
+                captures = [self._capture(entry, writer, vendor, each) for entry, each in stored]
+                await self._record(captures, writer, vendor)
             finally:
                 limiter.close()
             doubtful = await self._doubts(writer)
@@ -134,10 +136,10 @@ class Daemon:
                 "name another in the environment variable STATE_DIRECTORY"
             ) from None
 
-    def _stored(self, writer: Writer) -> Iterator[tuple[Entry, StoredStream]]:
+    def _stored(self, writer: Writer, entries: Sequence[Entry]) -> Iterator[tuple[Entry, StoredStream]]:
         engine = writer.dialect.reader(writer.url)
         with engine.connect() as connection:
-            for entry in self._entries:
+            for entry in entries:
                 yield entry, load(connection, entry.stream.stream_id)
         engine.dispose()
 
@@ -154,16 +156,19 @@ class Daemon:
             progress=lambda appended: self._progress(entry, appended),
         )
 
-    async def _record(self, captures: Sequence[Capture], writer: Writer) -> None:
+    async def _record(self, captures: Sequence[Capture], writer: Writer, vendor: Vendor) -> None:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._supervise(capture, writer)) for capture in captures]
+            tasks = [group.create_task(self._supervise(capture, writer, vendor)) for capture in captures]
             with signals.handled(self.stop):
                 await self._end(tasks)
             for task in tasks:
                 task.cancel()
 
-    async def _supervise(self, capture: Capture, writer: Writer) -> None:
-        """Keep one stream going: an error of our own in one must not stop the others."""
+    async def _supervise(self, capture: Capture, writer: Writer, vendor: Vendor) -> None:
+        """Keep one stream going: an error of our own in one must not stop the others.
+
+        Its books may be ahead of what was handed to the writer: new ones are opened, from the rows alone.
+        """
         while True:
             try:
                 ended = await capture.run()
@@ -171,7 +176,13 @@ class Daemon:
                 if writer.error is not None:
                     return  # told once, when the writer is closed
                 _log.exception("%s: unexpected error, going on with this stream in 5 s", capture.entry.stream)
-                await asyncio.sleep(5)
+                await asyncio.sleep(_AFTER_AN_ERROR_S)
+                try:
+                    await asyncio.wrap_future(writer.flushed())
+                except RecorderError:
+                    return  # told once, when the writer is closed
+                [(_, stored)] = self._stored(writer, [capture.entry])
+                capture = self._capture(capture.entry, writer, vendor, stored)
             else:
                 if ended:
                     self._ended.add(capture.entry)

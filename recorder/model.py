@@ -195,7 +195,8 @@ class StoredStream:
     was read from. ``epoch`` is the newest, which need not be the one that users see yet:
     ``current_length`` is the length of that one, None when they are the same.
     ``unplaced`` are the frames kept without a position; ``control_digests`` those of frames that bear no readable
-    action, in the order in which they came; ``unreadable`` is how many different ones of these may have been actions.
+    action, ``unreadable`` how many of these may have been actions, ``unknown_digests`` those that are nothing known, in
+    the order in which they came.
     ``status`` is the newest that an action told. ``read_whole``: after the last action had come, the vendor's list was
     read from 0 and was ours. ``last_closed_us``: when the last connection ended, None when there was none.
     """
@@ -205,7 +206,8 @@ class StoredStream:
     frame_digests: tuple[bytes, ...] = ()
     current_length: int | None = None
     unplaced: tuple[Frame, ...] = ()
-    control_digests: tuple[bytes, ...] = ()
+    control_digests: frozenset[bytes] = frozenset()
+    unknown_digests: tuple[bytes, ...] = ()
     unreadable: int = 0
     open_causes: frozenset[str] = frozenset()
     calibration: str | None = None

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from recorder import daemon
-from recorder.feed.session import Timing
+from recorder.feed.timing import Timing
 from recorder.fixtures import parse_list
 from recorder.query.frames import frames
 from recorder.query.reading import reading

@@ -205,3 +205,41 @@ def test_giving_up_promises_nothing(caplog: pytest.LogCaptureFixture) -> None:
         for _ in range(REFUSALS):
             made.refused("no")
     assert caplog.records == []
+
+
+def test_one_that_is_refused_alone() -> None:
+    """A stream that is refused while others are let in says nothing about the account: the others dial as usual."""
+    account = Account()
+    account.received("good")
+    for _ in range(2):
+        account.refused("not for you", "bad")
+    account.received("another")
+    for _ in range(10):
+        account.refused("not for you", "bad")
+    assert not account.limited
+    account.received("bad")
+    for _ in range(3):
+        account.refused("the token has expired", "bad")
+    assert account.limited
+
+
+def test_who_was_refused_least_goes_first() -> None:
+    """Of those who wait for the one attempt, the lowest rank is next, whoever asked first."""
+
+    async def main() -> list[int]:
+        account = Account(probe_s=0.1)
+        account.received("somebody")
+        for number in range(3):
+            account.refused("no", number)
+        served: list[int] = []
+
+        async def wait(rank: int) -> None:
+            await account.permission(rank)
+            served.append(rank)
+
+        async with asyncio.TaskGroup() as group:
+            for rank in (5, 3, 0, 4):
+                group.create_task(wait(rank))
+        return served
+
+    assert asyncio.run(main()) == [0, 3, 4, 5]

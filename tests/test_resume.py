@@ -13,8 +13,13 @@ from typing import Any
 
 import pytest
 
+from recorder import daemon
 from recorder.archive import writer
 from recorder.errors import Doubt, StoppedEarly
+from recorder.feed.booking import Entry
+from recorder.feed.ledger import Ledger
+from recorder.feed.messages import Message
+from recorder.model import Frame
 from tests.recording import QUICK, Recording, content
 from tests.vendor import Drop, Match, Script, Start, VendorServer, load, names
 
@@ -608,3 +613,27 @@ def test_slow_disk_is_no_dead_vendor(
         running.wait()
     assert running.error is None
     recording.assert_complete(match)
+
+
+def test_an_error_of_our_own(
+    recording: Recording, server: VendorServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An action that was taken and not handed to the archive is asked for again: the books are opened anew."""
+    match = load(SNOOKER)
+    server.serve(match)
+    booked = Ledger.actions
+    failures = iter([True])
+
+    def failing(ledger: Ledger, frame: Frame, message: Message, opened_us: int) -> Entry:
+        entry = booked(ledger, frame, message, opened_us)
+        if ledger.length == 200 and next(failures, False):
+            raise RuntimeError("an error that nobody has thought of")
+        return entry
+
+    monkeypatch.setattr(Ledger, "actions", failing)
+    monkeypatch.setattr(daemon, "_AFTER_AN_ERROR_S", 0.0)
+    recording.run(match)
+    assert next(failures, None) is None
+    assert "unexpected error" in caplog.text
+    recording.assert_complete(match)
+    assert recording.causes() == []

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, func, select
 
 from recorder.archive import tables
-from recorder.model import Frame, Kind, StoredStream
+from recorder.model import ACTIONS, Frame, Kind, StoredStream
 
 
 def load(connection: Connection, stream_id: int) -> StoredStream:
@@ -36,7 +36,8 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
         frame_digests=tuple(row.frame_digest for row in rows),
         current_length=None if newest.current_us is not None else _current_length(connection, stream_id),
         unplaced=_unplaced(connection, stream_id),
-        control_digests=tuple(dict.fromkeys(row.digest for row in controls)),
+        control_digests=frozenset(row.digest for row in controls),
+        unknown_digests=tuple(row.digest for row in controls if row.kind == Kind.UNKNOWN),
         unreadable=len({row.digest for row in controls if row.kind == Kind.QUARANTINED}),
         open_causes=frozenset(
             connection.execute(
@@ -49,19 +50,30 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
             .order_by(session.session_id.desc())
             .limit(1)
         ).scalar(),
-        finished=bool(_newest(connection, stream_id, newest.epoch, action.finished)),
+        finished=_is_finished(connection, stream_id, newest.epoch),
         status=_newest(connection, stream_id, newest.epoch, action.status),
         read_whole=_was_read_whole(connection, stream_id, newest.epoch, len(rows)),
         last_received_us=connection.execute(
             select(func.max(action.received_us)).where(action.stream_id == stream_id, action.epoch == newest.epoch)
         ).scalar(),
         last_closed_us=connection.execute(
-            select(func.max(func.coalesce(session.closed_us, session.opened_us))).where(session.stream_id == stream_id)
+            select(func.max(func.coalesce(session.closed_us, session.opened_us))).where(
+                session.stream_id == stream_id, session.frames > 0
+            )
         ).scalar(),
         last_session_id=connection.execute(
             select(func.coalesce(func.max(session.session_id), 0)).where(session.stream_id == stream_id)
         ).scalar_one(),
     )
+
+
+def _is_finished(connection: Connection, stream_id: int, epoch: int) -> bool:
+    """Say whether the newest action that speaks of it says so; a channel without actions has its end on its row."""
+    stream = tables.stream.c
+    row = connection.execute(select(stream.channel, stream.ended).where(stream.stream_id == stream_id)).one()
+    if row.channel != ACTIONS:
+        return bool(row.ended == "finished")
+    return bool(_newest(connection, stream_id, epoch, tables.action.c.finished))
 
 
 def _newest(connection: Connection, stream_id: int, epoch: int, column: Column[Any]) -> Any:

@@ -60,7 +60,7 @@ def run(
 ) -> None:
     """Record the fixtures of a list until stopped."""
     from recorder import daemon, hardening
-    from recorder.feed.session import Timing
+    from recorder.feed.timing import Timing
     from recorder.fixtures import read_list
 
     hardening.harden()

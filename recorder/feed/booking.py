@@ -27,7 +27,7 @@ class Evidence:
 class Entry:
     """What one message came to: what to store, and why to close the connection at once, if so.
 
-    ``new``: how many messages or actions are known that were not; a copy of an older epoch's is none.
+    ``new``: how many messages or actions are known that were not; those of a changed past are not counted.
     """
 
     operations: tuple[Operation, ...] = ()
@@ -43,6 +43,7 @@ class Booking:
         self.now_us = now_us
         self.reconnect: str | None = None
         self.new = 0
+        self.forks = False
         self.differs = False
         self.flag = self.reason = frame.reason if frame else None
         self._kind: Kind | None = frame.kind if frame and keep else None
@@ -68,7 +69,8 @@ class Booking:
         operations = list(self._operations)
         if self.frame is not None and self._kind is not None:
             operations.insert(0, AddFrame(replace(self.frame, kind=self._kind, reason=self.reason)))
-        return Entry(tuple(operations), self.reconnect, self.new)
+        # A changed past is no progress (resume, rule 5): a vendor that flaps between two lists would look busy.
+        return Entry(tuple(operations), self.reconnect, 0 if self.forks else self.new)
 
 
 def evidence(frame: Frame, packet: Packet, opened_us: int) -> Evidence:

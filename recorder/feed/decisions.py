@@ -76,7 +76,7 @@ def after_failure(
 ) -> Next:
     """Return what follows a connection that ended against our will.
 
-    ``error``: how it ended, None: we gave it up as dead. ``said``: the error message that came on it, if one did.
+    ``error``: how it ended, None: we gave it up as dead. ``said``: the error message that came last on it, if any.
     ``frames``: how many messages came; ``authorised``: one of them was no error. ``is_due``: the match's start has
     passed, as far as we know; before it, silence is no answer to the token.
     """
@@ -84,11 +84,11 @@ def after_failure(
         return _after_handshake(error, now_us)
     if isinstance(error, Untrusted):
         return Distrusted(str(error))
+    if said is not None and (not authorised or not_there(said) or auth_refused(said)):
+        why = said.reason or "an error message"
+        return NotYet(why) if not_there(said) else Refused(why)
     if authorised:
         return _after_drop(error)
-    if said is not None:
-        why = said.reason or "an error message"
-        return NotYet(why) if not_there(said) and not auth_refused(said) else Refused(why)
     silent = "the token was answered with silence" if error is None else f"{error} before the first message"
     if frames == 0 and (error is None or isinstance(error, ConnectionOver)) and _is_abrupt(error):
         return Refused(silent) if is_due else NotYet(silent)

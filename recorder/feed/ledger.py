@@ -68,10 +68,12 @@ class Ledger:
         """When (elapsed) the match ended while it was watched; None: it has not, or it was over before we came."""
         self.empty_answers = 0
         """How many connections in a row, asked for what is behind everything stored, brought nothing."""
-        self.read_whole = stored.read_whole
+        self.was_read_whole = stored.read_whole
         """Whether the vendor's list was read from 0, and was ours, after the last action had come."""
-        self.is_rereading = False
-        """Whether everything had come already when the list began to be read once more."""
+        self.last_read_begun = False
+        """Whether everything had come when the list began to be read once more; that is done once a run."""
+        self.wall_offset_ns: int | None = None
+        """What the wall clock was ahead of the elapsed time when somebody looked last."""
         self._counts: Counter[str] = Counter()
         self._last_heartbeat_us: int | None = None
         self._proven: int | None = None
@@ -83,7 +85,7 @@ class Ledger:
         self._session_controls: set[bytes] = set()
         self._shapes: set[str] = set()
         self._outages = Outages(stream.stream_id, ids, stored.open_causes)
-        self._replay = Replay(() if stream.channel == ACTIONS else stored.control_digests)
+        self._replay = Replay(() if stream.channel == ACTIONS else stored.unknown_digests)
         self.resume = Resume(
             stored.contents,
             overlap=overlap,
@@ -128,23 +130,41 @@ class Ledger:
         self.is_watched = False
         self._replay.begin_connection()
 
-    def close_session(self, *, authorised: bool, now_us: int, lost: str | None, ended: bool) -> Entry:
-        """The connection is over. ``lost`` says how, when nobody wanted that; ``ended``: nothing more is expected."""
+    def close_session(self, *, authorised: bool, now_us: int, lost: str | None = None) -> tuple[Operation, ...]:
+        """The connection is over, or never was; ``lost`` says why, when nobody wanted that."""
         entry = self._entry(None, self.resume.ended(authorised=authorised), keep=False, now_us=now_us)
-        if ended and (self.stream.channel == ACTIONS or self._replay.is_whole):
-            return replace(entry, operations=entry.operations + self._outages.mended(self.length, now_us))
-        if lost is None or not authorised:
-            return entry
-        return replace(entry, operations=entry.operations + self._lost("network", lost, now_us))
+        # Of a match that was over before we came nothing is missed, nor of one that is over by a call that fails.
+        is_over = self.standing.over is not None and (self.over_since_ns is None or not authorised)
+        if lost is None or is_over:
+            return entry.operations
+        return entry.operations + self._lost("network", lost, now_us)
+
+    def end(self, now_us: int) -> tuple[Operation, ...]:
+        """Nothing more is expected, and everything there is has come; asked for while the connection is open."""
+        operations = self._entry(None, self.resume.complete(), keep=False, now_us=now_us).operations
+        is_shown = self._replay.is_whole if self.stream.channel != ACTIONS else not self.is_live_only
+        if is_shown:
+            operations += self._outages.mended(self.length, now_us)
+        return operations + (self._outages.over(self.length, now_us) if self.standing.over else ())
+
+    @property
+    def is_live_only(self) -> bool:
+        """Whether the vendor sends only what is new, so that nothing shows what was before."""
+        calibration = self.resume.calibration
+        return calibration is not None and calibration.live
 
     def watch(self) -> None:
-        """Everything that was there has come: what comes from now on happens now."""
+        """The vendor has been silent for a moment: if everything had come, what comes from now on happens now."""
+        if self.stream.channel != ACTIONS:
+            self._replay.settle()
+        elif not self.resume.caught_up:
+            return
         self.is_watched = True
         self._has_watched |= self.standing.over is None
 
     def read_again(self) -> None:
         """Read the list from 0 on the next connection: edits before the overlap are seen only so (resume, rule 7)."""
-        self.read_whole = self.is_rereading = True  # once is enough: where it comes to nothing, a gap says so
+        self.last_read_begun = True
         self.resume.demand_proof("the match is over")
 
     def not_read_again(self, why: str, now_us: int) -> tuple[Operation, ...]:
@@ -191,6 +211,7 @@ class Ledger:
             told = actions.fixture_id(foreign.envelope) or "nothing readable"
             reason = sentence(f"another fixture's: {told}", 200)
             return self._control(replace(frame, kind=Kind.QUARANTINED, reason=reason))
+        self.empty_answers = 0
         effects: list[Effect] = []
         for packet in message.packets:
             effects += self.resume.item(item(packet, evidence(frame, packet, opened_us)))
@@ -238,7 +259,7 @@ class Ledger:
             self._book(booked, effect)
         if self.resume.read_whole and self.resume.n and not self.is_watched:
             self._proven = self.resume.n
-        self.read_whole = self.read_whole or self._proven == self.resume.n > 0
+        self.was_read_whole = self.was_read_whole or self._proven == self.resume.n > 0
         if self._outages.away and self._is_mended(frame):
             booked.add(*self._outages.mended(self.length, booked.now_us))
         return booked.entry()
@@ -263,6 +284,7 @@ class Ledger:
             case Park(why=why):
                 booked.kind, booked.reason = Kind.UNPLACED, "; ".join(filter(None, (booked.flag, why)))
             case Fork(position=position, why=why):
+                booked.forks = True
                 parent, self._epoch = self._epoch, self._epoch + 1
                 del self._frame_digests[position:]
                 booked.add(BeginEpoch(self.stream.stream_id, self._epoch, parent, position, booked.now_us, why))
@@ -282,11 +304,10 @@ class Ledger:
         seen = taken.ref
         assert isinstance(seen, Evidence)
         self._counts["actions"] += 1
-        self.empty_answers = 0
-        self.read_whole = False
+        self.was_read_whole = False
         self._frame_digests.append(seen.frame.digest)
         self._last_received_us = seen.frame.received_us
-        self._note(seen)
+        self._note(seen, booked)
         stream_id = self.stream.stream_id
         if effect.same_as is not None:
             booked.add(CopyAction(stream_id, self._epoch, effect.position, self._epoch - 1, effect.same_as))
@@ -317,13 +338,14 @@ class Ledger:
             *self._outages.note(seen.fields, self._epoch, effect.position, seen.frame.received_us),
         )
 
-    def _note(self, seen: Evidence) -> None:
+    def _note(self, seen: Evidence, booked: Booking) -> None:
         was_over = self.standing.over
         self.standing.note(seen.fields)
         if self.standing.over is None:
             self.over_since_ns = None
         elif was_over is None and self._has_watched:
-            self.over_since_ns = seen.frame.monotonic_ns
+            # What was parked may be of another boot, whose clock is not ours.
+            self.over_since_ns = (booked.frame or seen.frame).monotonic_ns
 
     def _compare(self, booked: Booking, position: int) -> None:
         """The content is the stored one's; in other bytes it is kept beside it and counted, no more."""

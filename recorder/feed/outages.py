@@ -18,6 +18,9 @@ AWAY = ("network", "recorder_down")
 """Nobody of ours was connected."""
 
 
+_VENDORS_EYES = ("vendor_suspended", "vendor_delayed")
+
+
 class Outages:
     """The gaps in time of one stream. Every method returns what is to be written."""
 
@@ -35,11 +38,15 @@ class Outages:
         self, cause: str, epoch: int, position: int, since_us: int, now_us: int, detail: str
     ) -> tuple[Operation, ...]:
         """Nobody is connected since ``since_us``; ``position`` is where the next action would stand."""
-        return () if cause in self._open else self._begin(cause, epoch, position, since_us, now_us, detail)
+        return () if self.away else self._begin(cause, epoch, position, since_us, now_us, detail)
 
     def mended(self, position: int, now_us: int) -> tuple[Operation, ...]:
         """A connection has shown that nothing is missing before ``position``."""
         return self._end(AWAY, position, now_us)
+
+    def over(self, position: int, now_us: int) -> tuple[Operation, ...]:
+        """The stream has ended: there is nothing left that the vendor could fail to see."""
+        return self._end(_VENDORS_EYES, position, now_us)
 
     def note(self, fields: Fields, epoch: int, position: int, now_us: int) -> tuple[Operation, ...]:
         """A new action has come, and says whether the vendor sees the match."""

@@ -20,6 +20,7 @@ class Replay:
             self._places.setdefault(digest, place)
         self._next: int | None = None
         self._again = 0
+        self._is_live = False
         self.is_whole = False
         """Whether this connection has shown everything that is stored, and in its order, before anything else."""
 
@@ -28,15 +29,19 @@ class Replay:
 
     def begin_connection(self) -> None:
         """The vendor may begin anywhere."""
-        self._next, self._again = None, 0
+        self._next, self._again, self._is_live = None, 0, False
         self.is_whole = not self._digests
+
+    def settle(self) -> None:
+        """The vendor has sent what it had; what comes from now on happens now, whatever it looks like."""
+        self._is_live = True
 
     def is_again(self, digest: bytes) -> bool:
         """Take the next message; say whether it is one that is stored, sent again."""
         end = len(self._digests)
         if self._next is None:
             self._next = self._places.get(digest, end)
-        if self._next < end and self._digests[self._next] == digest:
+        if not self._is_live and self._next < end and self._digests[self._next] == digest:
             self._next += 1
             self._again += 1
             # One message that comes again may be the latest state, which says nothing of those before it.

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from recorder.daemon import Daemon, Settings
-from recorder.feed.session import Timing
+from recorder.feed.timing import Timing
 from recorder.fixtures import Entry
 from recorder.query.frames import frames
 from recorder.query.reading import reading

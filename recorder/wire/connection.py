@@ -53,6 +53,11 @@ class RecordingConnection(ClientConnection):
         self._parts = bytearray()
         self.last_bytes_ns = clock.elapsed_ns()
 
+    @property
+    def is_amid_message(self) -> bool:
+        """Whether a message has begun to come and has not ended."""
+        return bool(self._parts) or self._shortener.is_amid_frame
+
     def data_received(self, data: bytes) -> None:
         """Let the library have the handshake's answer, by lines so that it ends where that ends; then what is cut."""
         self.last_bytes_ns = clock.elapsed_ns()
@@ -91,9 +96,9 @@ class Connection:
         self._websocket = websocket
 
     @property
-    def last_bytes_ns(self) -> int:
-        """When the peer's last bytes came (elapsed): a long message shows life before it is complete."""
-        return self._websocket.last_bytes_ns
+    def bytes_ns(self) -> int | None:
+        """When the last bytes came (elapsed) of a message that is not complete yet; None when there is none."""
+        return self._websocket.last_bytes_ns if self._websocket.is_amid_message else None
 
     async def send(self, text: str) -> None:
         """Send a text message."""

@@ -33,6 +33,11 @@ class Shortener:
         self.sizes: deque[int] = deque()
         """The true size in bytes of each message whose last frame has begun to come out."""
 
+    @property
+    def is_amid_frame(self) -> bool:
+        """Whether a frame has begun to pass and has not ended."""
+        return bool(self._passing or self._dropping or self._head)
+
     def feed(self, data: bytes) -> bytes:
         """Take the stream's next bytes, and return those that take their place."""
         out = bytearray()

@@ -160,7 +160,7 @@ def test_what_a_recorder_must_know_comes_from_the_rows(archive: Filled) -> None:
     assert len(found.contents) == 6
     assert found.contents[5] == (history.actions[5].content_digest, 6)
     assert (found.finished, found.open_causes, found.last_session_id) == (True, frozenset({"hole"}), 1)
-    assert found.control_digests == (control.digest,)
+    assert found.control_digests == {control.digest}
 
 
 def test_finished_is_what_was_said_last(archive: Filled) -> None:
@@ -240,9 +240,7 @@ def read_from_the_start(archive: Filled, history: History, contents: Sequence[st
                          monotonic_ns=number)  # fmt: skip
         operations += ledger.actions(frame, read(payload), at_us).operations
     operations += ledger.quiet(at_us + 1_000_000).operations
-    archive.write(
-        *operations, *ledger.close_session(authorised=True, now_us=at_us + 2_000_000, lost=None, ended=False).operations
-    )
+    archive.write(*operations, *ledger.close_session(authorised=True, now_us=at_us + 2_000_000))
 
 
 @pytest.mark.parametrize("changed", range(5))

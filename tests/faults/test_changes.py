@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,9 +117,7 @@ def truncate(server: VendorServer, directory: Path, length: int) -> None:
     recording = record_all_but_the_end(server, directory, list(matches.values()))
     for at, match in matches.items():
         server.truncate(match, at)
-    recording.run(
-        *matches.values(), once=True, until_finished=False, timing=replace(recording.settings.timing, quiet=1)
-    )
+    recording.run(*matches.values(), once=True, until_finished=False)
     behind = recording.select("SELECT count(*), min(ours), max(ours) FROM gaps WHERE cause = 'server_behind'")
     assert behind == [(length - 1, 0, 0)]
     assert recording.one("SELECT count(*) FROM actions") == (length - 1) * (length - 1)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from recorder.errors import Doubt
-from recorder.feed.session import Timing
+from recorder.feed.timing import Timing
 from tests.faults.looking import until
 from tests.faults.made import make, packet
 from tests.faults.mutation import mutations

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from recorder.errors import StoppedEarly
-from recorder.feed.session import Timing
+from recorder.feed.timing import Timing
 from recorder.wire import dialling
 from tests.faults.looking import assert_all_complete, counts, until
 from tests.faults.made import make

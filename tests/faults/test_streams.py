@@ -10,7 +10,7 @@ import pytest
 
 from recorder import clock
 from recorder.errors import Doubt, StoppedEarly
-from recorder.feed.session import Timing
+from recorder.feed.timing import Timing
 from tests.faults.looking import until
 from tests.faults.made import make
 from tests.recording import Recording, Shell

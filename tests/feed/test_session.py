@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from recorder.errors import ConnectionOver, HandshakeRefused, WireError
 from recorder.feed.decisions import Done, Next, NotYet, Refused, Retry
+from recorder.feed.ending import Until
 from recorder.feed.ledger import Ledger
-from recorder.feed.session import Answer, Session, Timing, Until
+from recorder.feed.session import Answer, Session
+from recorder.feed.timing import Timing
 from recorder.ids import TimeOrderedIds
 from recorder.model import Kind, StoredStream, Stream
-from recorder.operations import AddAction, AddFrame, OpenGap, Operation, ResolveGaps, UpdateSession
+from recorder.operations import (
+    AddAction,
+    AddFrame,
+    MakeEpochCurrent,
+    OpenGap,
+    Operation,
+    ResolveGaps,
+    UpdateSession,
+)
 
 S = 1_000_000_000
 OPENED_US = 1_750_000_000_000_000
@@ -41,7 +52,9 @@ class Play:
         overlap: int = 3,
         give_up: float | None = None,
         stored: StoredStream | None = None,
+        linger: float = TIMING.linger,
     ) -> None:
+        self.timing = replace(TIMING, linger=linger)
         stream = Stream("betting", "snooker", "a4dfa47b-2d00-5356-80ef-593d90a87caa", channel)
         self.ledger = Ledger(stream, stored or StoredStream(), TimeOrderedIds(0), overlap)
         self.give_up_ns = None if give_up is None else int((5 + give_up) * S)
@@ -62,12 +75,12 @@ class Play:
         self.ledger.open_session()
         self.session = Session(
             self.ledger,
+            ask,
             session_id=self.ns,
             opened_us=self.us,
             opened_ns=self.ns,
             until=self.until,
-            timing=TIMING,
-            asked_past_all=not ask.from_zero and not ask.overlap,
+            timing=self.timing,
             give_up_ns=self.give_up_ns,
         )
 
@@ -307,6 +320,23 @@ def test_read_once_more() -> None:
     assert play.gaps() == []
 
 
+def test_read_once_more_begins_at_the_beginning() -> None:
+    """Also where the connection that saw the end was a read from 0 itself, and is left before any silence."""
+    play = Play(linger=0.0)
+    play.receive(AUTH, *(packet(seq) for seq in range(1, 30)))
+    play.wait(2)
+    play.receive(packet(30, finished=True))
+    assert "once more" in str(play.wait(2).close)
+    play.receive(packet(31, finished=True))  # on its way while we leave
+    play.close(None)
+    play.open()
+    assert play.asked is None
+    play.receive(AUTH, *(packet(seq, finished=seq > 29) for seq in range(1, 32)))
+    assert play.wait(2).close == "the match is over"
+    assert play.ledger.counts.proven == 31
+    assert play.gaps() == []
+
+
 def test_read_once_more_finds_a_changed_past() -> None:
     """An edit before every overlap is found by that read: a new epoch, and a gap that says so."""
     play = Play()
@@ -326,7 +356,7 @@ def test_read_once_more_finds_a_changed_past() -> None:
 def test_read_once_more_is_done_once() -> None:
     """Where nothing has come since the list was read whole, there is nothing to read again."""
     play = Play(stored=StoredStream(last_closed_us=OPENED_US, finished=True, read_whole=True))
-    assert play.ledger.read_whole
+    assert play.ledger.was_read_whole
     play.receive(AUTH, packet(1), packet(2, finished=True))
     assert play.wait(2).close == "the match is over"
 
@@ -473,7 +503,7 @@ def test_the_vendor_has_thrown_it_away() -> None:
     decision = play.close(HandshakeRefused(404, "", None))
     assert isinstance(decision, Done)
     assert decision.ended == "finished"
-    assert play.gaps() == ["unproven"]
+    assert play.gaps() == ["network", "unproven"]
 
 
 def test_the_vendor_shows_less_of_a_finished_match() -> None:
@@ -715,3 +745,224 @@ def test_tick_is_shorter_than_every_silence() -> None:
     """The clock is looked at often enough."""
     session: Any = Play().session
     assert session.tick_s <= TIMING.settle / 2
+
+
+# Ends that are no ordinary ones
+
+
+def over(*, channel: str = "actions") -> Play:
+    """A match of eight actions that is over, read whole, and dialled once more."""
+    first = Play(channel=channel)
+    first.receive(AUTH, *THEIRS)
+    first.wait(2)
+    actions = [operation.action for operation in first.stored if isinstance(operation, AddAction)]
+    return Play(
+        stored=StoredStream(
+            contents=tuple((action.content_digest, action.fields.fixture_seq_num) for action in actions),
+            frame_digests=tuple(action.frame_digest for action in actions),
+            finished=True,
+            read_whole=True,
+            last_closed_us=OPENED_US,
+        )
+    )
+
+
+THEIRS = [packet(seq, finished=seq == 8) for seq in range(1, 9)]
+
+
+def test_lets_us_in_and_has_nothing() -> None:
+    """A finished match whose list is empty now, and a vendor that closes at once: the second time says it."""
+    play = over()
+    for _ in range(4):
+        play.receive(AUTH)
+        decision = play.close(ConnectionOver(1000, ""))
+        if isinstance(decision, Done):
+            break
+        play.open()
+    assert isinstance(decision, Done)
+    assert decision.ended == "finished"
+    assert play.gaps() == []
+
+
+def test_sends_everything_again_and_closes() -> None:
+    """A vendor that ignores startPosition and closes behind its list: nothing new came, so it is over."""
+    play = over()
+    for _ in range(5):
+        play.receive(AUTH, *THEIRS)
+        decision = play.close(ConnectionOver(1000, ""))
+        if isinstance(decision, Done):
+            break
+        play.open()
+    assert decision == Done("the match is over", "finished")
+    assert play.gaps() == []
+
+
+def test_let_in_and_dropped_for_hours() -> None:
+    """A stream that only ever lets us in and drops us has no match either."""
+    play = Play(give_up=3600)
+    play.receive(AUTH)
+    assert isinstance(play.close(), Retry)
+    play.ns += 3600 * S
+    play.open()
+    play.receive(AUTH)
+    decision = play.close()
+    assert isinstance(decision, Done)
+    assert decision.ended == "not_played"
+
+
+def test_not_there_behind_a_reply() -> None:
+    """An error that says so means it, also behind an auth reply; one about the token too."""
+    play = Play()
+    play.receive(AUTH, b'{"message": "Could not find fixture topic x", "level": "WARN"}')
+    assert isinstance(play.close(ConnectionOver(1000, "")), NotYet)
+    play.open()
+    play.receive(HEARTBEAT, b'{"errorMessage": "token could not be authenticated"}')
+    assert isinstance(play.close(ConnectionOver(1008, "")), Refused)
+
+
+def test_on_again_while_we_leave() -> None:
+    """A packet that takes the end back while we close is heard."""
+    play = over()
+    play.receive(AUTH, THEIRS[5])
+    play.close(None)
+    play.open()
+    play.receive(AUTH, *THEIRS)
+    assert play.wait(2).close == "the match is over"
+    play.receive(packet(9))
+    decision = play.close(None)
+    assert isinstance(decision, Retry)
+    assert decision.at_once
+
+
+def test_live_only_shows_nothing_of_a_drop() -> None:
+    """From a vendor that sends only what is new nobody learns what a drop has cost: the gap stays."""
+    live = StoredStream(
+        contents=over().ledger.resume.n * ((b"0" * 16, None),), frame_digests=(b"0" * 16,) * 8, calibration="live",
+        last_closed_us=OPENED_US,
+    )  # fmt: skip
+    play = Play(until="caught_up", stored=live)
+    play.stored += play.ledger.begin(play.us)
+    play.receive(AUTH)
+    assert play.wait(15).close == "caught up"
+    play.close(None)
+    assert play.gaps() == ["recorder_down"]
+
+
+def test_dials_that_fail_behind_a_close_of_ours() -> None:
+    """We left a connection, and no other came about: nobody watches from the last message on."""
+    play = Play()
+    play.receive(AUTH, packet(1, currentStatus="Live", type_id=6))
+    play.wait(605)
+    assert isinstance(play.close(None), Retry)
+    assert play.gaps() == []
+    play.open()
+    play.ns += 60 * S
+    play.close(HandshakeRefused(503, "", None))
+    assert play.gaps() == ["network"]
+
+
+def test_new_epoch_of_the_last_read() -> None:
+    """A list that is shorter and differs is the current one as soon as the stream has ended with it."""
+    play = over()
+    play.receive(AUTH, packet(6))
+    play.close(None)
+    play.open()
+    play.receive(AUTH, *THEIRS[:5], packet(16), packet(17, finished=True))
+    assert play.wait(2).close == "the match is over"
+    assert [type(operation) for operation in play.stored].count(MakeEpochCurrent) == 1
+
+
+def test_a_fork_is_no_progress() -> None:
+    """A changed past does not reset the back-off: a vendor may flap between two lists."""
+    play = over()
+    play.receive(AUTH, packet(6))
+    play.close(None)
+    play.open()
+    play.receive(AUTH, *THEIRS[:5], packet(16))
+    assert play.gaps()[-1] == "list_changed"
+    assert play.session.new == 0
+
+
+def test_a_breath_in_the_last_read() -> None:
+    """A vendor that takes a breath in the middle of a list that we know has not come to its end."""
+    play = over()
+    play.receive(AUTH, THEIRS[5])
+    play.close(None)
+    play.open()
+    play.receive(AUTH, *THEIRS[:4])
+    play.wait(3)
+    play.receive(*THEIRS[4:])
+    assert play.wait(2).close == "the match is over"
+    assert play.ledger.counts.proven == 8
+
+
+def test_what_the_vendor_could_not_see_ends_with_the_match() -> None:
+    """A suspension that nobody took back is over when the stream is."""
+    play = Play()
+    play.receive(AUTH, packet(1, collectionStatus="CollectionSuspended"), packet(2, finished=True))
+    assert play.gaps() == ["vendor_suspended"]
+    assert play.wait(2).close == "the match is over"
+    assert play.gaps() == []
+
+
+def test_a_long_message_is_no_silence() -> None:
+    """Bytes of a message that is not whole yet: the vendor is neither dead nor has it come to its end."""
+    play = Play(until="caught_up")
+    play.receive(AUTH)
+    for _ in range(50):
+        play.ns += S
+        assert play.session.tick(play.ns, play.us, bytes_ns=play.ns) == Answer()
+    play.ns += 40 * S
+    assert play.session.tick(play.ns, play.us, bytes_ns=play.ns) == Answer()  # late by itself: looked at again
+    play.ns += S
+    assert play.session.tick(play.ns, play.us, bytes_ns=play.ns).abort  # but not for ever
+
+
+def test_clock_step_between_two_connections() -> None:
+    """A clock that is set while we are not connected is told by the next connection."""
+    play = Play()
+    play.receive(AUTH, packet(1))
+    play.wait(1)
+    play.close()
+    play.wall_error_us = 3600_000_000
+    play.open()
+    play.receive(AUTH, packet(1))
+    play.wait(1)
+    causes = [operation.gap.cause for operation in play.stored if isinstance(operation, OpenGap)]
+    assert causes == ["network", "clock_step"]
+
+
+# Other channels
+
+
+def data(number: int) -> bytes:
+    return b'{"seqNum": 1, "value": {"n": %d}}' % number
+
+
+def kept(play: Play) -> list[bytes]:
+    return [op.frame.payload for op in play.stored if isinstance(op, AddFrame) and op.frame.kind is Kind.UNKNOWN]
+
+
+def test_messages_that_repeat_are_kept() -> None:
+    """A message that comes twice on a live connection happened twice; the list that comes again is known."""
+    play = Play(channel="statistics")
+    theirs = [data(1), data(2), data(1), data(3)]
+    play.receive(AUTH, *theirs)
+    assert kept(play) == theirs
+    play.reopen(*theirs)
+    assert kept(play) == theirs
+    assert play.gaps() == []
+    play.wait(12)
+    play.receive(data(1), data(2))
+    assert kept(play) == [*theirs, data(1), data(2)]
+
+
+def test_live_messages_that_look_like_the_list() -> None:
+    """Once a connection has fallen silent, nothing that comes is the list again."""
+    play = Play(channel="statistics")
+    play.receive(AUTH, data(0), data(1), data(0), data(1))
+    play.reopen()
+    play.wait(60)
+    play.receive(data(0), data(1), data(0), data(1))
+    assert len(kept(play)) == 8
+    assert play.gaps() == ["network"]

@@ -30,6 +30,8 @@ class Connection:
     """The stored index that should come first."""
     length_before: int = 0
     """How many items were stored when it began."""
+    asked_past_all: bool = False
+    """Whether everything that comes should be new: nothing stored was asked for, or the vendor sends nothing else."""
     is_open: bool = True
     """Whether anything still counts: until it ends, or we close it."""
 

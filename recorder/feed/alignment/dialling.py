@@ -17,6 +17,8 @@ class Ask:
     overlap: int
     """How many stored items should come again; 0: none, or all of them."""
     why: str
+    past_all: bool = False
+    """Whether whatever comes should be new, so that silence says that there is no more."""
 
 
 def dial(a: Alignment) -> Ask:
@@ -56,8 +58,9 @@ def _shift(a: Alignment) -> int:
 
 
 def _from(a: Alignment, mode: Mode, expected: int, shift: int, why: str) -> Ask:
-    a.connection = Connection(mode, expected - shift, expected, a.n)
-    return Ask(expected - shift, False, a.n - expected, why)
+    past_all = expected >= a.n or a.proof.is_live
+    a.connection = Connection(mode, expected - shift, expected, a.n, asked_past_all=past_all)
+    return Ask(expected - shift, False, a.n - expected, why, past_all)
 
 
 def _from_zero(a: Alignment, why: str) -> Ask:

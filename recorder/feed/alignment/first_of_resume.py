@@ -20,6 +20,10 @@ def first_of_resume(a: Alignment, item: Item) -> None:
     elif _as_proven(a, found) or a.proof.given_up:
         # R, not aligned | q unique, start as proven | align, p = q + 1
         a.match(found, item)
+    elif _as_proven(a, found, a.unreadable):
+        # … | as proven, but for frames that the vendor counts and we cannot read (rule 6): proven, once
+        a.match(found, item)
+        a.proof.tolerate(found - a.connection.asked)
     elif item.seq is None and (found < a.n - 1 or a.connection.expected < a.n):
         a.connection.anchor = found
     else:
@@ -43,12 +47,12 @@ def second_of_resume(a: Alignment, anchor: int, item: Item) -> None:
         a.close("the first item alone proves no place")
 
 
-def _as_proven(a: Alignment, found: int) -> bool:
-    """Whether all that is proven about the start explains this one."""
+def _as_proven(a: Alignment, found: int, uncounted: int = 0) -> bool:
+    """Whether all that is proven about the start explains this one, with ``uncounted`` frames that have no place."""
     known = a.proof.calibration
     if not known:
         return False
-    return known == known.agreeing(a.connection.asked, found, a.connection.unreadable, a.unreadable)
+    return known == known.agreeing(a.connection.asked, found, a.connection.unreadable, uncounted)
 
 
 def _suspect(a: Alignment, found: int) -> None:

@@ -56,6 +56,7 @@ class Proof:
         self.last_shift: int | None = None
         self.heads = Heads()
         self._failed_rounds = 0
+        self._tolerated: set[int] = set()
 
     @property
     def needs_read(self) -> bool:
@@ -78,6 +79,12 @@ class Proof:
     def require(self, why: str) -> None:
         """Read from 0 next."""
         self.due, self.reason = True, why
+
+    def tolerate(self, shift: int) -> None:
+        """A start that only unreadable frames explain may be a changed past too: read from 0 next, once for each."""
+        if shift not in self._tolerated:
+            self._tolerated.add(shift)
+            self.require("a start that unreadable frames may explain")
 
     def begin_again(self, why: str) -> None:
         """Read from 0 next, whatever was tried and given up before."""

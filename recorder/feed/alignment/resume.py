@@ -81,14 +81,21 @@ class Resume:
 
     @property
     def is_mended(self) -> bool:
-        """Whether this connection has shown that nothing is missing between what was stored and what comes now."""
+        """Whether this connection has shown that nothing is missing between what was stored and what comes now.
+
+        Where the vendor is behind, the gap that says so takes over: it is open until the vendor has caught up.
+        """
         a, connection = self._alignment, self._alignment.connection
-        if self.caught_up or not (connection.is_open and connection.was_quiet):
-            return self.caught_up
-        # Quiet: the vendor has less than we hold, or nothing more than it.
-        known_start = a.proof.calibration is not None and not a.proof.is_live
-        asked_past_all = connection.mode is not Mode.READ and connection.place is None and connection.expected >= self.n
-        return (a.proof.behind and not a.proof.is_live) or (known_start and asked_past_all)
+        # Asked for what is behind everything that is stored, from where it is known to begin, and quiet: no more.
+        asked = connection.is_open and connection.was_quiet and connection.place is None and connection.asked_past_all
+        shows_no_more = asked and a.proof.calibration is not None
+        return self.caught_up or ((shows_no_more or self.is_behind) and not a.proof.is_live)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the vendor has shown all that it has, and it is less than is stored."""
+        connection = self._alignment.connection
+        return connection.is_open and connection.was_quiet and self._alignment.proof.behind
 
     @property
     def read_whole(self) -> bool:
@@ -114,7 +121,14 @@ class Resume:
 
     def demand_proof(self, why: str = "asked for") -> None:
         """Read from 0 on the next connection: edits before the overlap are seen only so (rule 7)."""
+        self._alignment.connection.is_open = False  # else what it has shown would count as the beginning of that read
         self._alignment.proof.begin_again(why)
+
+    def complete(self) -> list[Effect]:
+        """There is nothing more: a new epoch that has shown itself to its end is the current one."""
+        if self.caught_up:
+            self._working.epoch_current()
+        return self._working.take()
 
     def leave_unproven(self, why: str) -> list[Effect]:
         """No read from 0 will come about any more."""
