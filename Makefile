@@ -26,7 +26,7 @@ types: $(VENV)/ready  ## mypy, strict
 	$(BIN)/mypy -p tests -p benchmarks -p docs
 
 campaign: $(VENV)/ready  ## the long runs: ten matches cut every k packets, a hundred kills, wide sweeps of the alignment
-	$(BIN)/pytest -n $(WORKERS) -m campaign --timeout 3600 -s
+	$(BIN)/pytest -n $(WORKERS) -m campaign --timeout 3600 -rP
 
 bench-layout: $(VENV)/ready  ## bytes on disk per action, by table layout
 	$(BIN)/python -m benchmarks.layout
