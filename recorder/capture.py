@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from recorder import __version__, clock, logs
 from recorder.account import REFUSALS, Account
 from recorder.archive.writer import Writer
-from recorder.config import Token, TokenSource
+from recorder.config import TokenSource
 from recorder.errors import ConnectionOver, HandshakeRefused, NotConnected, RecorderError, WireError
 from recorder.feed import endpoint
 from recorder.feed.alignment import Ask
@@ -193,14 +193,14 @@ class Capture:
         self._ledger.open_session()
         self._writer.submit([self._opened(session_id, opened_us, opened_ns, url, ask)])
         session = self._session(session_id, opened_us, opened_ns, ask)
-        conversation = _Conversation(session, self._writer, self._let_in, self._progress, token)
+        conversation = _Conversation(session, self._writer, self._let_in, self._progress, self._vendor.token)
         decision: Next | None = None
         try:
             async with dial(url, endpoint.headers(), proxy=self._vendor.proxy) as connection:
                 await connection.send(endpoint.auth_message(token.reveal()))
                 await conversation.hold(connection)
         except WireError as error:
-            conversation.error = _without_token(error, token)
+            conversation.error = _without_token(error, self._vendor.token)
             self._vendor.account.tried = True
             self._vendor.account.reached |= not isinstance(error, NotConnected)
         except asyncio.CancelledError:
@@ -290,7 +290,7 @@ class _Conversation:
         writer: Writer,
         let_in: Callable[[], None],
         progress: Callable[[int], None],
-        token: Token,
+        token: TokenSource,
     ) -> None:
         self._session = session
         self._writer = writer
@@ -363,10 +363,10 @@ class _Conversation:
         return self.why is not None
 
 
-def _without_token(error: WireError, token: Token) -> WireError:
+def _without_token(error: WireError, token: TokenSource) -> WireError:
     """Return the error with whatever the peer wrote into it cleared of the token."""
     if isinstance(error, ConnectionOver):
         return ConnectionOver(error.code, token.hide_text(error.reason))
     if isinstance(error, HandshakeRefused):
         return HandshakeRefused(error.status, token.hide_text(error.body), error.retry_after)
-    return error
+    return type(error)(token.hide_text(str(error)))

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+from collections import deque
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import AnyStr, NoReturn
@@ -22,6 +23,7 @@ _MIN_SPELLED = 8
 """Shorter tokens are hidden in texts only and in no other spelling, else much that is no token would be hidden."""
 _MIN_SLICED = 24
 _SLICE = 8
+_RECENT = 8
 _BASE64_ALPHABETS = (b"+/", b"-_")
 
 
@@ -100,9 +102,19 @@ def _spellings(value: str) -> tuple[str, ...]:
 def _escaped(value: str) -> set[str]:
     """As JSON writes it, with and without escapes that it does not need; and as Python shows it in messages."""
     found = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
-    found |= {re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda digits: digits[0].upper(), text) for text in found}
     found |= {text.replace("/", "\\/") for text in found}
+    # What Gson and Go write in hexadecimal so that JSON may stand in a web page.
+    found |= {_in_hexadecimal(text, letters) for text in found for letters in ("=&<>'", "&<>", "+/=&<>'")}
+    found |= {re.sub(r"(?<=\\u)[0-9a-f]{4}", _upper, text) for text in found}
     return found | {repr(value)[1:-1], value.encode("unicode_escape").decode()}
+
+
+def _upper(digits: re.Match[str]) -> str:
+    return digits[0].upper()
+
+
+def _in_hexadecimal(text: str, letters: str) -> str:
+    return "".join(f"\\u{ord(letter):04x}" if letter in letters else letter for letter in text)
 
 
 def _percent_encoded(raw: bytes) -> set[str]:
@@ -126,6 +138,8 @@ class TokenSource:
     ``RECORDER_TOKEN`` is taken out of the environment, whether it is needed or not: no child of ours inherits it.
     ``/proc/PID/environ`` goes on showing what we were started with: to our user until `hardening.harden` has run,
     and always to root. ``last`` is the token that was read last, None before that.
+
+    `hide` and `hide_text` cover every token that was read lately: the vendor may still speak of the one before.
     """
 
     def __init__(self, file: Path | None, environment: Mapping[str, str] = os.environ) -> None:
@@ -138,14 +152,33 @@ class TokenSource:
         self._fixed = environment.get("RECORDER_TOKEN", "").strip()
         if isinstance(environment, MutableMapping):
             environment.pop("RECORDER_TOKEN", None)
-        self.last: Token | None = None
+        self._recent: deque[Token] = deque(maxlen=_RECENT)
+
+    @property
+    def last(self) -> Token | None:
+        """The token that was read last."""
+        return self._recent[0] if self._recent else None
+
+    def hide(self, data: bytes) -> bytes:
+        """Do as `Token.hide` does, for every recent token."""
+        for token in self._recent:
+            data = token.hide(data)
+        return data
+
+    def hide_text(self, text: str) -> str:
+        """Do as `Token.hide_text` does, for every recent token."""
+        for token in self._recent:
+            text = token.hide_text(text)
+        return text
 
     def read(self) -> Token:
         """Return the token; TokenError when there is none, ConfigurationError when its file is not ours alone."""
         value = self._read()
-        if self.last is None or self.last.reveal() != value:
-            self.last = Token(value)
-        return self.last
+        known = next((token for token in self._recent if token.reveal() == value), None)
+        if known is not None:
+            self._recent.remove(known)
+        self._recent.appendleft(known or Token(value))
+        return self._recent[0]
 
     def _read(self) -> str:
         if self._file is not None:

@@ -28,10 +28,10 @@ SLOW_S = 600.0
 _SLOWEST = 8
 """A slow-down makes spacings at most so many times as long."""
 
-_SLACK = 1.1
+_SLACK = 1.15
 """Spacing over 1/rate: an attempt reaches the server a little early or late."""
 
-_CHANCE = 0.1
+_CHANCE = 0.04
 """Part of a spacing that a wait is at most longer by chance."""
 
 
@@ -61,7 +61,7 @@ class _Waiter:
 
 
 class ConnectLimiter:
-    """Hands out turns, one at a time, each at least 1.1/rate seconds after the one before.
+    """Hands out turns, one at a time, each at least 1.15/rate seconds after the one before.
 
     With a ``state_directory`` the turns are shared with every other recorder that uses the same one: the moment of the
     last turn stands in a file. Its lock is held for looking and stamping only, never while waiting: whoever waits

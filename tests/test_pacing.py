@@ -242,7 +242,7 @@ def test_the_rate_halves_to_an_eighth(tmp_path: Path, shared: bool, later: Later
         found.append(limiter.spacing_s)
     later(11)
     found.append(limiter.spacing_s)
-    assert found == pytest.approx([0.22, 0.44, 0.88, 1.76, 1.76, 1.76, 0.22])
+    assert found == pytest.approx([0.23, 0.46, 0.92, 1.84, 1.84, 1.84, 0.23])
     assert pacing.SLOW_S == 600
     limiter.slow_down()
     assert limiter.spacing_s == pytest.approx(0.44)
@@ -272,7 +272,7 @@ def test_all_recorders_slow_down(tmp_path: Path) -> None:
     other.slow_down()
     third = ConnectLimiter(state_directory=tmp_path)
     assert [limiter.spacing_s for limiter in (one, other, third)] == pytest.approx([0.88] * 3)
-    assert ConnectLimiter().spacing_s == pytest.approx(0.22)
+    assert ConnectLimiter().spacing_s == pytest.approx(0.23)
 
 
 STAMP = f"{pacing._boot()} {time.monotonic_ns():020d}\n"
@@ -295,6 +295,6 @@ def test_a_file_that_says_nothing_slows_nobody(tmp_path: Path, left: str) -> Non
     """Only a slow-down of this boot, in the form that we write, is one; and it can be written over anything."""
     (tmp_path / "connect-turns").write_text(left)
     limiter = ConnectLimiter(state_directory=tmp_path)
-    assert limiter.spacing_s == pytest.approx(0.22)
+    assert limiter.spacing_s == pytest.approx(0.23)
     limiter.slow_down()
     assert limiter.spacing_s == pytest.approx(0.44)

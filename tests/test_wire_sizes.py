@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import tracemalloc
+import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 from typing import Any
@@ -270,3 +271,21 @@ def test_short_messages_pass_unchanged() -> None:
     """Nothing is touched that need not be."""
     stream = stream_of([[b"x" * LIMIT], [b"y", b""], [b""], [b"z" * 400, b"z" * 600]])
     assert Shortener(LIMIT, 10).feed(stream) == stream
+
+
+def test_compression_that_nobody_asked_for() -> None:
+    """A frame that says it is compressed, though none was agreed on, is not blown up: it ends the connection."""
+    bomb = zlib.compress(b" " * (64 * MIB), 9)
+    frame = bytes([0xC1, 127]) + len(bomb).to_bytes(8) + bomb  # FIN, RSV1, text
+
+    async def talk(server: ServerConnection) -> None:
+        await server.send("before")
+        server.transport.write(frame)
+        await server.wait_closed()
+
+    tracemalloc.start()
+    try:
+        assert shown(received(talk, 64 * MIB)) == [(b"before", 6, "text")]
+        assert tracemalloc.get_traced_memory()[1] < 10 * MIB
+    finally:
+        tracemalloc.stop()

@@ -275,3 +275,50 @@ def test_summer_time(tmp_path: Path, server: VendorServer) -> None:
         told = shell.call("status", "--format", "json")
         received = datetime.fromisoformat(json.loads(told.out)[0]["last_received_at"])
         assert before <= received <= datetime.now(UTC)
+
+
+# Ends that were none
+
+
+def test_opened_again(recording: Recording, server: VendorServer) -> None:
+    """A match that was over and goes on after all, on another day: the same epoch goes on, and nothing is in doubt."""
+    match = make("opened again", 12)
+    over = json.loads(match.packets[5]) | {"finished": True}
+    server.serve(match, Script([*match.packets[:5], json.dumps(over).encode(), *match.packets[6:]], available=6))
+    recording.run(match)
+    assert states(recording) == [("finished", "the match is over")]
+    server.release(match)
+    recording.run(match)
+    recording.assert_complete(match)
+    assert recording.one("SELECT max(epoch) FROM actions_all") == 0
+    assert recording.causes() == []
+
+
+# Messages of every size
+
+
+def test_message_as_long_as_is_kept(recording: Recording, server: VendorServer) -> None:
+    """64 million bytes in one message are kept, every one of them, and the match goes on behind it."""
+    match = make("long", 10)
+    long = b'{"filling": "%s"}' % (b"x" * 64_000_000)
+    server.serve(match, Script(match.packets, inject={5: [long]}, inject_once=True))
+    recording.run(match)
+    recording.assert_complete(match)
+    assert recording.one("SELECT max(length(payload)) FROM raw_frames") == len(long)
+    assert recording.causes() == []
+    assert server.faults_fired["inject"] == 1
+
+
+def test_message_that_is_too_long(recording: Recording, server: VendorServer) -> None:
+    """Beyond 64 MiB the beginning is kept, with a gap that says so; the connection lives, the match goes on."""
+    match = make("too long", 10)
+    long = b'{"fixtureAction": "%s"}' % (b"x" * (64 * 1024 * 1024))
+    server.serve(match, Script(match.packets, inject={5: [long]}, inject_once=True))
+    with pytest.raises(Doubt, match="quarantined"):
+        recording.run(match)
+    recording.assert_complete(match)
+    [(payload, reason)] = recording.select("SELECT payload, reason FROM raw_frames WHERE kind = 'quarantined'")
+    assert payload == long[: 1024 * 1024]
+    assert f"{len(long):,} bytes" in reason
+    assert recording.causes() == ["frame_too_large"]
+    assert len(server.attempts) == 1
