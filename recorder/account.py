@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import logging
+from collections.abc import Callable
 
 from recorder import clock
 from recorder.errors import ConfigurationError, RecorderError, TokenError
@@ -20,6 +21,43 @@ PROBE_S = 60.0
 
 
 _TURN_S = 0.05  # how soon a probe that somebody else should take is looked at again
+
+
+class _Probes:
+    """One attempt in ``probe_s`` seconds, for whoever has the lowest rank and came first."""
+
+    def __init__(self, probe_s: float) -> None:
+        self._probe_ns = int(probe_s * 1e9)
+        self._next_ns = 0
+        self._waiting: list[tuple[int, int]] = []
+        self._tickets = itertools.count()
+
+    def begin(self) -> None:
+        """The first probe is due ``probe_s`` from now."""
+        self._next_ns = clock.elapsed_ns() + self._probe_ns
+
+    async def turn(self, rank: int, is_limited: Callable[[], bool], opened: asyncio.Event) -> None:
+        """Wait for a probe, or until there is no need of one; ``opened`` says when to look again at once."""
+        ticket = (rank, next(self._tickets))
+        self._waiting.append(ticket)
+        try:
+            while is_limited():
+                wait_ns = self._next_ns - clock.elapsed_ns()
+                if wait_ns <= 0 and ticket == min(self._waiting):
+                    self.begin()
+                    return
+                await _look_again(max(wait_ns / 1e9, _TURN_S), opened)
+        finally:
+            self._waiting.remove(ticket)
+
+
+async def _look_again(seconds: float, opened: asyncio.Event) -> None:
+    if opened.is_set():
+        await asyncio.sleep(seconds)
+        return
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):  # not `wait_for`, which may swallow a cancellation
+            await opened.wait()
 
 
 class Account:
@@ -39,14 +77,12 @@ class Account:
         self.last_refusal = ""
         self.shut_out = asyncio.Event()
         self._keep_trying = keep_trying
-        self._probe_ns = int(probe_s * 1e9)
         self._in_a_row: list[tuple[object, bool]] = []  # who was refused since somebody was let in; was it a distrust?
         self._alone: set[object] = set()  # who was refused while others were let in: that is about them
-        self._waiting: list[tuple[int, int]] = []
-        self._tickets = itertools.count()
+        self._for_all = _Probes(probe_s)
+        self._for_the_refused = _Probes(probe_s)
         self._open = asyncio.Event()
         self._open.set()
-        self._next_probe_ns = 0
         self._verdict: RecorderError | None = None
 
     @property
@@ -54,25 +90,15 @@ class Account:
         """Whether only one attempt in ``probe_s`` seconds goes through, for the whole account."""
         return not self._open.is_set()
 
-    async def permission(self, rank: int = 0) -> None:
+    async def permission(self, rank: int = 0, who: object = None) -> None:
         """Wait until an attempt is allowed: at once normally, for one caller in ``probe_s`` seconds when `limited`.
 
-        Of those who wait, the lowest ``rank`` is next, first come first served within it.
+        Of those who wait, the lowest ``rank`` is next, first come first served within it. The streams that are refused
+        for themselves share one attempt in ``probe_s`` seconds as well, and keep nobody else waiting.
         """
-        ticket = (rank, next(self._tickets))
-        self._waiting.append(ticket)
-        try:
-            while self.limited:
-                wait_ns = self._next_probe_ns - clock.elapsed_ns()
-                if wait_ns <= 0 and ticket == min(self._waiting):
-                    self._next_probe_ns = clock.elapsed_ns() + self._probe_ns
-                    return
-                with contextlib.suppress(TimeoutError):
-                    # Not `wait_for`, which may swallow a cancellation.
-                    async with asyncio.timeout(max(wait_ns / 1e9, _TURN_S)):
-                        await self._open.wait()
-        finally:
-            self._waiting.remove(ticket)
+        if who is not None and who in self._alone:
+            await self._for_the_refused.turn(rank, lambda: who in self._alone, self._open)
+        await self._for_all.turn(rank, lambda: self.limited, self._open)
 
     def received(self, who: object = None) -> None:
         """Take note that a connection is let in: call it once for each, at the first thing that is no error."""
@@ -115,7 +141,7 @@ class Account:
             _log.warning("%s: from now on one attempt a minute for the whole account", why)
         if not self.limited:
             self._open.clear()
-            self._next_probe_ns = clock.elapsed_ns() + self._probe_ns
+            self._for_all.begin()
 
     def _judge(self, why: str) -> RecorderError:
         if all(distrust for _, distrust in self._in_a_row[-REFUSALS:]):

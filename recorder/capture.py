@@ -118,7 +118,8 @@ class Capture:
         """Wait until we may dial: the matches in play come first."""
         account = self._vendor.account
         while True:
-            await account.permission(2 * self._refusals + (not self._ledger.standing.in_play))
+            rank = 2 * self._refusals + (not self._ledger.standing.in_play)
+            await account.permission(rank, self.entry.stream)
             is_probe = account.limited
             await self._vendor.limiter.turn(0 if self._ledger.standing.in_play else 1)
             if is_probe or not account.limited:  # it may have become limited while we waited

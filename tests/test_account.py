@@ -243,3 +243,28 @@ def test_who_was_refused_least_goes_first() -> None:
         return served
 
     assert asyncio.run(main()) == [0, 3, 4, 5]
+
+
+def test_the_refused_share_their_attempts() -> None:
+    """Streams that are refused for themselves have one attempt at a time, and the others dial as usual."""
+
+    async def main() -> list[str]:
+        account = Account(probe_s=0.2)
+        account.received("good")
+        account.refused("no", "bad")
+        account.refused("no", "worse")
+        account.received("another")
+        served: list[str] = []
+
+        async def wait(who: str) -> None:
+            await account.permission(0, who)
+            served.append(who)
+
+        await wait("bad")
+        tasks = [asyncio.ensure_future(wait(who)) for who in ("bad", "worse")]
+        for _ in range(20):
+            await wait("good")
+        await asyncio.gather(*tasks)
+        return served
+
+    assert asyncio.run(main()) == ["bad", *["good"] * 20, "bad", "worse"]

@@ -245,7 +245,7 @@ def test_the_rate_halves_to_an_eighth(tmp_path: Path, shared: bool, later: Later
     assert found == pytest.approx([0.23, 0.46, 0.92, 1.84, 1.84, 1.84, 0.23])
     assert pacing.SLOW_S == 600
     limiter.slow_down()
-    assert limiter.spacing_s == pytest.approx(0.44)
+    assert limiter.spacing_s == pytest.approx(0.46)
 
 
 def test_turns_obey_a_slow_down() -> None:
@@ -271,7 +271,7 @@ def test_all_recorders_slow_down(tmp_path: Path) -> None:
     asyncio.run(other.turn())  # a turn that is taken leaves the slow-down as it is
     other.slow_down()
     third = ConnectLimiter(state_directory=tmp_path)
-    assert [limiter.spacing_s for limiter in (one, other, third)] == pytest.approx([0.88] * 3)
+    assert [limiter.spacing_s for limiter in (one, other, third)] == pytest.approx([0.92] * 3)
     assert ConnectLimiter().spacing_s == pytest.approx(0.23)
 
 
@@ -297,4 +297,4 @@ def test_a_file_that_says_nothing_slows_nobody(tmp_path: Path, left: str) -> Non
     limiter = ConnectLimiter(state_directory=tmp_path)
     assert limiter.spacing_s == pytest.approx(0.23)
     limiter.slow_down()
-    assert limiter.spacing_s == pytest.approx(0.44)
+    assert limiter.spacing_s == pytest.approx(0.46)
