@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from recorder.errors import Doubt
 from tests.faults.looking import assert_all_complete, content_of
 from tests.faults.made import make, packet
-from tests.recording import Recording, content, envelopes
+from tests.recording import QUICK, Recording, content, envelopes
 from tests.vendor import Match, Script, VendorServer
 
 Change = Callable[[list[bytes], int, bytes], None]
@@ -75,7 +76,9 @@ def sweep(server: VendorServer, directory: Path, kind: str, length: int) -> None
 
 def record_all_but_the_end(server: VendorServer, directory: Path, matches: Sequence[Match]) -> Recording:
     """Store all but the finishing action, in two runs, so that it is known where this server begins."""
-    recording = Recording(directory, server, for_s=600.0)
+    # A hundred streams at once keep this machine busy: there, silence has to last longer to be one.
+    patient = replace(QUICK, dead=60.0, quiet=8.0, settle=2.0)
+    recording = Recording(directory, server, for_s=600.0, timing=patient if len(matches) > 50 else QUICK)
     for match in matches:
         server.serve(match, Script(available=len(match.packets) // 2))
     recording.run(*matches, once=True, until_finished=False)
