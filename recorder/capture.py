@@ -9,14 +9,14 @@ import asyncio
 import logging
 import os
 import platform
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from recorder import __version__, clock, logs
-from recorder.account import REFUSALS, Account
+from recorder.account import Account
 from recorder.archive.writer import Writer
+from recorder.backoff import Backoff
 from recorder.config import TokenSource
 from recorder.errors import ConnectionOver, HandshakeRefused, NotConnected, RecorderError, WireError
 from recorder.feed import endpoint
@@ -36,12 +36,9 @@ from recorder.wire import Connection, dial
 
 _log = logging.getLogger(__name__)
 
-_MAX_BACKOFF_S = 60.0
 _SURVIVED_S = 30.0
 _QUIET_FAILURES = 2
 _ONE_PASS_FAILURES = 5
-_MOST_AT_ONCE = 8
-"""Connections in a row that ask for another one at once: more than any proof needs is a vendor that flaps."""
 _LOOK_AGAIN_S = 60.0
 _RECORDER = f"pid {os.getpid()}"
 
@@ -86,11 +83,8 @@ class Capture:
         self._timing = timing
         self._lead_s = lead_s
         self._progress = progress
-        self._failures = 0
-        self._at_once = 0
+        self._backoff = Backoff(vendor.backoff_s, timing.poll)
         self._got_on = False
-        self._refusals = 0
-        """In a row, of this stream."""
         self._came_ns = clock.elapsed_ns()
         self._ledger = Ledger(entry.stream, stored, TimeOrderedIds(stored.last_session_id), overlap)
 
@@ -110,7 +104,7 @@ class Capture:
                 self._end(decision)
                 return True
             self._tell(decision)
-            if self._until == "caught_up" and self._failures >= _ONE_PASS_FAILURES:
+            if self._until == "caught_up" and self._backoff.failures >= _ONE_PASS_FAILURES:
                 return False
             await self._pause(decision)
 
@@ -118,7 +112,7 @@ class Capture:
         """Wait until we may dial: the matches in play come first."""
         account = self._vendor.account
         while True:
-            rank = 2 * self._refusals + (not self._ledger.standing.in_play)
+            rank = 2 * self._backoff.refusals + (not self._ledger.standing.in_play)
             await account.permission(rank, self.entry.stream)
             is_probe = account.limited
             await self._vendor.limiter.turn(0 if self._ledger.standing.in_play else 1)
@@ -143,7 +137,6 @@ class Capture:
 
     def _tell(self, decision: Next) -> None:
         """Tell the account what concerns all streams."""
-        self._refusals = self._refusals + 1 if isinstance(decision, Refused | Distrusted) else 0
         if isinstance(decision, Refused):
             self._vendor.account.refused(f"{self.entry.stream}: {decision.why}", self.entry.stream)
         elif isinstance(decision, Distrusted):
@@ -152,31 +145,13 @@ class Capture:
             self._vendor.limiter.slow_down()
 
     async def _pause(self, decision: Retry | NotYet | Refused | Distrusted) -> None:
-        if isinstance(decision, Retry) and decision.at_once and self._at_once < _MOST_AT_ONCE:
-            self._at_once += 1
-            _log.info("%s: dialling again: %s", self.entry.stream, decision.why)
-            return
-        self._at_once = 0
-        is_slow = isinstance(decision, NotYet) or self._refusals >= REFUSALS
-        seconds = self._poll_s(decision) if is_slow else self._backoff_s(decision)
+        seconds = self._backoff.seconds(decision, got_on=self._got_on)
         # One drop that is mended is nothing to wake anybody for.
-        loud = isinstance(decision, Refused | Distrusted) or self._failures > _QUIET_FAILURES
-        level = logging.WARNING if loud else logging.INFO
+        loud = isinstance(decision, Refused | Distrusted) or self._backoff.failures > _QUIET_FAILURES
+        level = logging.WARNING if loud and seconds else logging.INFO
         _log.log(level, "%s: %s; dialling again in %.1f s", self.entry.stream, decision.why, seconds)
-        await asyncio.sleep(seconds)
-
-    def _poll_s(self, decision: Retry | NotYet | Refused | Distrusted) -> float:
-        after = 0.0 if isinstance(decision, Distrusted) else decision.after
-        return max(self._timing.poll, after) * random.uniform(1.0, 1.25)
-
-    def _backoff_s(self, decision: Retry | NotYet | Refused | Distrusted) -> float:
-        # Full jitter: many streams that were dropped together must not come back together.
-        ceiling = min(_MAX_BACKOFF_S, self._vendor.backoff_s * 2**self._failures) if self._failures else 0.0
-        # A proof that gets on ends after so many connections as there are actions; it must not take hours.
-        self._failures += not self._got_on
-        least = 0.0 if isinstance(decision, Distrusted) else decision.after
-        spread = decision.spread if isinstance(decision, Retry) else 0.0
-        return least + random.uniform(0, ceiling) + random.uniform(0, spread)
+        if seconds:
+            await asyncio.sleep(seconds)
 
     async def _connection(self) -> Next:
         """Dial once and record until the connection is over; its session row is closed whatever happens."""
@@ -215,7 +190,7 @@ class Capture:
             self._writer.submit([*operations, self._closed(session_id, conversation, decision)])
         self._got_on = self._ledger.resume.proven_to > proven_to
         if session.new or clock.elapsed_ns() - opened_ns >= _SURVIVED_S * 1e9:
-            self._failures = self._at_once = 0
+            self._backoff.survived()
         assert decision is not None
         return decision
 

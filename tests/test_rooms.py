@@ -28,10 +28,11 @@ LEVELS = {
     "pacing": 4,
     "account": 4,
     "query": 5,
-    "capture": 5,
-    "daemon": 6,
-    "replay": 7,
-    "cli": 8,
+    "backoff": 5,
+    "capture": 6,
+    "daemon": 7,
+    "replay": 8,
+    "cli": 9,
 }
 """Each room's level; `recorder/__init__.py` hands out names from any of them and is in none."""
 
