@@ -43,7 +43,7 @@ class Booking:
         self.now_us = now_us
         self.reconnect: str | None = None
         self.new = 0
-        self.forks = False
+        self.grew = self.forks = False
         self.differs = False
         self.flag = self.reason = frame.reason if frame else None
         self._kind: Kind | None = frame.kind if frame and keep else None

@@ -1,8 +1,8 @@
 """The books of one stream over all its connections: what each message means for the archive, as operations.
 
-The alignment (``alignment/``) says which position an action takes, ``outages`` when nobody watched; here that becomes
-rows: which frames are kept, which are only counted, what is a gap, when an epoch begins. Pure: every time comes in
-with the message.
+The alignment (``alignment/``) says which position an action takes, ``rows`` what that means for the tables, ``outages``
+when nobody watched; here it is decided which frames are kept and which are only counted. Pure: every time comes in with
+the message.
 """
 
 from __future__ import annotations
@@ -12,43 +12,17 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from recorder.feed import actions
-from recorder.feed.alignment import (
-    Append,
-    Calibration,
-    Effect,
-    EpochCurrent,
-    Fork,
-    Heal,
-    Match,
-    OpenGap,
-    Park,
-    Proven,
-    Reconnect,
-    Resent,
-    Resume,
-)
-from recorder.feed.booking import Booking, Entry, Evidence, evidence, item, parked
+from recorder.feed.alignment import Calibration, Effect, Resume
+from recorder.feed.booking import Booking, Entry, evidence, item, parked
 from recorder.feed.holdable import sentence
 from recorder.feed.messages import Message, Packet
-from recorder.feed.outages import VENDORS_CAUSES, Outages
+from recorder.feed.outages import Outages
 from recorder.feed.raw import Replay
+from recorder.feed.rows import Rows
 from recorder.feed.standing import Standing
 from recorder.ids import TimeOrderedIds
-from recorder.model import ACTIONS, Action, Frame, Gap, Kind, StoredStream, Stream
-from recorder.operations import (
-    AddAction,
-    BeginEpoch,
-    CopyAction,
-    Counts,
-    MakeEpochCurrent,
-    Operation,
-    PlaceFrame,
-    ResolveGaps,
-)
-from recorder.operations import OpenGap as AddGap
-
-# What came before the seam and what came behind it is known; what, if anything, lay between them is not.
-_SEAMS = frozenset({"live_only"})
+from recorder.model import ACTIONS, Frame, Kind, StoredStream, Stream
+from recorder.operations import Counts, Operation
 
 _CONTROLS = (Kind.UNKNOWN, Kind.QUARANTINED)
 
@@ -59,15 +33,10 @@ class Ledger:
     def __init__(self, stream: Stream, stored: StoredStream, ids: TimeOrderedIds, overlap: int) -> None:
         self.stream = stream
         self.ids = ids
-        self.standing = Standing(finished=stored.finished, status=stored.status)
         self.is_watched = False
         """Whether this connection has come to the end of the vendor's list, so that whatever comes happens now."""
-        self._has_watched = False
-        """Whether the match was seen going on, on any connection of this run."""
-        self.over_since_ns: int | None = None
-        """When (elapsed) the match ended while it was watched; None: it has not, or it was over before we came."""
         self.empty_answers = 0
-        """How many connections in a row, asked for what is behind everything stored, brought nothing."""
+        """How many connections in a row let us in and brought no action."""
         self.was_read_whole = stored.read_whole
         """Whether the vendor's list was read from 0, and was ours, after the last action had come."""
         self.last_read_begun = False
@@ -77,14 +46,12 @@ class Ledger:
         self._counts: Counter[str] = Counter()
         self._last_heartbeat_us: int | None = None
         self._proven: int | None = None
-        self._epoch = stored.epoch
-        self._last_received_us = stored.last_received_us
         self._last_heard_us = stored.last_closed_us
-        self._frame_digests = list(stored.frame_digests)
         self._known_controls = set(stored.control_digests)
         self._session_controls: set[bytes] = set()
         self._shapes: set[str] = set()
         self._outages = Outages(stream.stream_id, ids, stored.open_causes)
+        self._rows = Rows(stream.stream_id, stored, ids, self._outages, self._counts)
         self._replay = Replay(() if stream.channel == ACTIONS else stored.unknown_digests)
         self.resume = Resume(
             stored.contents,
@@ -95,6 +62,16 @@ class Ledger:
             current_length=stored.current_length,
             unreadable=stored.unreadable,
         )
+
+    @property
+    def standing(self) -> Standing:
+        """What the newest actions say of the match."""
+        return self._rows.standing
+
+    @property
+    def over_since_ns(self) -> int | None:
+        """When (elapsed) the match ended while it was watched; None: it has not, or it was over before we came."""
+        return self._rows.over_since_ns
 
     @property
     def length(self) -> int:
@@ -160,7 +137,7 @@ class Ledger:
         elif not self.resume.caught_up:
             return
         self.is_watched = True
-        self._has_watched |= self.standing.over is None
+        self._rows.has_watched |= self.standing.over is None
 
     def read_again(self) -> None:
         """Read the list from 0 on the next connection: edits before the overlap are seen only so (resume, rule 7)."""
@@ -173,12 +150,12 @@ class Ledger:
 
     def clock_stepped(self, before_us: int, now_us: int) -> tuple[Operation, ...]:
         """Our wall clock went from ``before_us`` to ``now_us`` at once."""
-        return self._outages.stepped(self._epoch, self.length, before_us, now_us)
+        return self._outages.stepped(self._rows.epoch, self.length, before_us, now_us)
 
     def _lost(self, cause: str, detail: str, now_us: int) -> tuple[Operation, ...]:
         if not self.length:
             return ()  # nothing to go on from: the next connection begins with the first there is
-        return self._outages.lost(cause, self._epoch, self.length, self._last_heard_us or now_us, now_us, detail)
+        return self._outages.lost(cause, self._rows.epoch, self.length, self._last_heard_us or now_us, now_us, detail)
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -200,7 +177,7 @@ class Ledger:
         entry = self._control(replace(frame, kind=Kind.QUARANTINED, reason=kept))
         if not entry.operations:
             return entry
-        gap = self._outages.too_large(self._epoch, self.length, frame.received_us, kept)
+        gap = self._outages.too_large(self._rows.epoch, self.length, frame.received_us, kept)
         return replace(entry, operations=entry.operations + gap)
 
     def actions(self, frame: Frame, message: Message, opened_us: int) -> Entry:
@@ -256,7 +233,8 @@ class Ledger:
         """Turn the alignment's effects into operations; ``frame`` goes first when anything rests on it."""
         booked = Booking(frame, keep=keep, now_us=frame.received_us if frame else now_us)
         for effect in effects:
-            self._book(booked, effect)
+            self._rows.book(booked, effect)
+        self.was_read_whole = self.was_read_whole and not booked.grew
         if self.resume.read_whole and self.resume.n and not self.is_watched:
             self._proven = self.resume.n
         self.was_read_whole = self.was_read_whole or self._proven == self.resume.n > 0
@@ -269,107 +247,6 @@ class Ledger:
         if frame is not None and frame.kind is Kind.ERROR:
             return False  # perhaps nobody let us in
         return self.resume.is_mended if self.stream.channel == ACTIONS else self._replay.is_whole
-
-    def _book(self, booked: Booking, effect: Effect) -> None:
-        match effect:
-            case Append():
-                self._append(booked, effect)
-            case Match(position=position):
-                self._counts["overlap_checked"] += 1
-                self._compare(booked, position)
-            case Resent(position=position):
-                self._counts["resent"] += 1
-                if position is not None:
-                    self._compare(booked, position)
-            case Park(why=why):
-                booked.kind, booked.reason = Kind.UNPLACED, "; ".join(filter(None, (booked.flag, why)))
-            case Fork(position=position, why=why):
-                booked.forks = True
-                parent, self._epoch = self._epoch, self._epoch + 1
-                del self._frame_digests[position:]
-                booked.add(BeginEpoch(self.stream.stream_id, self._epoch, parent, position, booked.now_us, why))
-            case EpochCurrent():
-                booked.add(MakeEpochCurrent(self.stream.stream_id, self._epoch, booked.now_us))
-            case OpenGap():
-                booked.add(AddGap(self._gap(effect, booked.now_us)))
-            case Heal(causes=causes):
-                booked.add(ResolveGaps(self.stream.stream_id, tuple(sorted(causes)), booked.now_us))
-            case Proven():
-                pass  # `counts` asks the alignment for its calibration
-            case Reconnect(why=why):
-                booked.reconnect = why
-
-    def _append(self, booked: Booking, effect: Append) -> None:
-        taken = effect.parked or effect.item
-        seen = taken.ref
-        assert isinstance(seen, Evidence)
-        self._counts["actions"] += 1
-        self.was_read_whole = False
-        self._frame_digests.append(seen.frame.digest)
-        self._last_received_us = seen.frame.received_us
-        self._note(seen, booked)
-        stream_id = self.stream.stream_id
-        if effect.same_as is not None:
-            booked.add(CopyAction(stream_id, self._epoch, effect.position, self._epoch - 1, effect.same_as))
-            return
-        booked.new += 1
-        if effect.parked is not None:
-            # What was kept without a position is the first we knew of it: it stays the evidence.
-            booked.add(PlaceFrame(stream_id, seen.frame.session_id, seen.frame.frame_number))
-            self._compare(booked, effect.position)
-        else:
-            booked.kind = Kind.ACTION
-        booked.add(
-            AddAction(
-                Action(
-                    stream_id=stream_id,
-                    epoch=self._epoch,
-                    position=effect.position,
-                    session_id=seen.frame.session_id,
-                    frame_number=seen.frame.frame_number,
-                    part=seen.packet.part,
-                    received_us=seen.frame.received_us,
-                    arrival=seen.arrival,
-                    content_digest=taken.digest,
-                    frame_digest=seen.frame.digest,
-                    fields=seen.fields,
-                )
-            ),
-            *self._outages.note(seen.fields, self._epoch, effect.position, seen.frame.received_us),
-        )
-
-    def _note(self, seen: Evidence, booked: Booking) -> None:
-        was_over = self.standing.over
-        self.standing.note(seen.fields)
-        if self.standing.over is None:
-            self.over_since_ns = None
-        elif was_over is None and self._has_watched:
-            # What was parked may be of another boot, whose clock is not ours.
-            self.over_since_ns = (booked.frame or seen.frame).monotonic_ns
-
-    def _compare(self, booked: Booking, position: int) -> None:
-        """The content is the stored one's; in other bytes it is kept beside it and counted, no more."""
-        frame = booked.frame
-        if frame is None or frame.digest == self._frame_digests[position] or booked.differs:
-            return
-        booked.differs = True
-        self._counts["envelope_differences"] += 1
-        if booked.kind is None:
-            booked.kind, booked.reason = Kind.ACTION, f"the content of position {position} in other bytes"
-
-    def _gap(self, effect: OpenGap, now_us: int) -> Gap:
-        return Gap(
-            stream_id=self.stream.stream_id,
-            gap_id=self.ids.next(now_us),
-            epoch=self._epoch,
-            cause=effect.cause,
-            ours=effect.cause not in VENDORS_CAUSES,
-            detail=effect.detail,
-            from_position=effect.from_position,
-            to_position=effect.to_position,
-            from_us=self._last_received_us or now_us,
-            to_us=now_us if effect.cause in _SEAMS else None,
-        )
 
     def _is_ours(self, packet: Packet) -> bool:
         said = actions.fixture_id(packet.envelope)
