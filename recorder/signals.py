@@ -7,7 +7,7 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 
-_ASKING = (signal.SIGTERM, signal.SIGINT)
+_ASKING = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager

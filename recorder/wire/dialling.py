@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import socket
 import ssl
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import (
@@ -91,7 +93,7 @@ async def _open(url: str, headers: Mapping[str, str], proxy: str | None, limit: 
             ssl=_tls() if url.startswith("wss:") else None,
             user_agent_header="recorder",
             logger=_MUTE,
-            happy_eyeballs_delay=_NEXT_ADDRESS_S,
+            **_by_name(url),
             **_through(proxy),
         )
     except InvalidStatus as refused:
@@ -111,6 +113,15 @@ async def _open(url: str, headers: Mapping[str, str], proxy: str | None, limit: 
     assert isinstance(websocket, RecordingConnection)
     _bound_unanswered(websocket)
     return websocket
+
+
+def _by_name(url: str) -> dict[str, Any]:
+    """Return the options for a host that has a name, and so perhaps several addresses, not all of which lead there."""
+    try:
+        ipaddress.ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return {"happy_eyeballs_delay": _NEXT_ADDRESS_S}
+    return {}
 
 
 def _refusal(refused: InvalidStatus) -> HandshakeRefused:
