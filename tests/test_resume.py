@@ -111,7 +111,7 @@ def test_dropped_at_the_end(recording: Recording, server: VendorServer, end: Dro
     server.serve(match, Script(after_end=end))
     recording.run(match)
     recording.assert_complete(match)
-    assert len(server.attempts) < 20
+    assert len(server.attempts) < 40  # a reset takes with it what had not been read
 
 
 # Where the server starts
