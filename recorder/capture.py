@@ -76,7 +76,6 @@ class Capture:
         progress: Callable[[int], None],
     ) -> None:
         self.entry = entry
-        self.ended: Done | None = None
         self._writer = writer
         self._vendor = vendor
         self._until = until
@@ -131,7 +130,6 @@ class Capture:
 
     def _end(self, done: Done) -> None:
         _log.info("%s: %s", self.entry.stream, done.why)
-        self.ended = done
         if done.ended is not None:
             self._writer.submit([EndStream(self.entry.stream.stream_id, done.ended, done.why)])
 

@@ -16,7 +16,7 @@ from recorder.feed.alignment import Calibration, Effect, Resume
 from recorder.feed.booking import Booking, Entry, evidence, item, parked
 from recorder.feed.holdable import sentence
 from recorder.feed.messages import Message, Packet
-from recorder.feed.outages import Outages
+from recorder.feed.outages import Here, Outages
 from recorder.feed.raw import Replay
 from recorder.feed.rows import Rows
 from recorder.feed.standing import Standing
@@ -121,8 +121,8 @@ class Ledger:
         operations = self._entry(None, self.resume.complete(), keep=False, now_us=now_us).operations
         is_shown = self._replay.is_whole if self.stream.channel != ACTIONS else not self.is_live_only
         if is_shown:
-            operations += self._outages.mended(self.length, now_us)
-        return operations + (self._outages.over(self.length, now_us) if self.standing.over else ())
+            operations += self._outages.mended(self._here(now_us))
+        return operations + (self._outages.over(self._here(now_us)) if self.standing.over else ())
 
     @property
     def is_live_only(self) -> bool:
@@ -150,12 +150,15 @@ class Ledger:
 
     def clock_stepped(self, before_us: int, now_us: int) -> tuple[Operation, ...]:
         """Our wall clock went from ``before_us`` to ``now_us`` at once."""
-        return self._outages.stepped(self._rows.epoch, self.length, before_us, now_us)
+        return self._outages.stepped(self._here(now_us), before_us)
 
     def _lost(self, cause: str, detail: str, now_us: int) -> tuple[Operation, ...]:
         if not self.length:
             return ()  # nothing to go on from: the next connection begins with the first there is
-        return self._outages.lost(cause, self._rows.epoch, self.length, self._last_heard_us or now_us, now_us, detail)
+        return self._outages.lost(cause, self._here(now_us), self._last_heard_us or now_us, detail)
+
+    def _here(self, now_us: int) -> Here:
+        return Here(self._rows.epoch, self.length, now_us)
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -177,7 +180,7 @@ class Ledger:
         entry = self._control(replace(frame, kind=Kind.QUARANTINED, reason=kept))
         if not entry.operations:
             return entry
-        gap = self._outages.too_large(self._rows.epoch, self.length, frame.received_us, kept)
+        gap = self._outages.too_large(self._here(frame.received_us), kept)
         return replace(entry, operations=entry.operations + gap)
 
     def actions(self, frame: Frame, message: Message, opened_us: int) -> Entry:
@@ -239,7 +242,7 @@ class Ledger:
             self._proven = self.resume.n
         self.was_read_whole = self.was_read_whole or self._proven == self.resume.n > 0
         if self._outages.away and self._is_mended(frame):
-            booked.add(*self._outages.mended(self.length, booked.now_us))
+            booked.add(*self._outages.mended(self._here(booked.now_us)))
         return booked.entry()
 
     def _is_mended(self, frame: Frame | None) -> bool:

@@ -18,7 +18,7 @@ from recorder.feed.alignment import (
     Resent,
 )
 from recorder.feed.booking import Booking, Evidence
-from recorder.feed.outages import VENDORS_CAUSES, Outages
+from recorder.feed.outages import VENDORS_CAUSES, Here, Outages
 from recorder.feed.standing import Standing
 from recorder.ids import TimeOrderedIds
 from recorder.model import Action, Gap, Kind, StoredStream
@@ -121,7 +121,7 @@ class Rows:
                     fields=seen.fields,
                 )
             ),
-            *self._outages.note(seen.fields, self.epoch, effect.position, seen.frame.received_us),
+            *self._outages.note(seen.fields, Here(self.epoch, effect.position, seen.frame.received_us)),
         )
 
     def _note(self, seen: Evidence, booked: Booking) -> None:

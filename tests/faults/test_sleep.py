@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 from tests.faults.made import make
 from tests.recording import QUICK, Recording, Shell, ended
-from tests.vendor import Script, VendorServer, load
+from tests.vendor import Match, Script, VendorServer, load
 
 FAST = ("--until-finished", "--linger", "0", "--connect-rate", "1000", "--dead-after", "1s")
 
 
-def test_stopped_and_continued(tmp_path: Path, server: VendorServer) -> None:
-    """A process that stood still while the vendor gave it up and the match went on: it comes back and has it all."""
+def stopped_in_mid_match(directory: Path, server: VendorServer) -> tuple[Match, Shell, subprocess.Popen[bytes]]:
+    """Return a recorder that stands still, with 100 packets of a match on their way to it."""
     match = load("snooker-1")
     server.serve(match, Script(available=100, heartbeat=0.1))
-    shell = Shell(tmp_path, server)
+    shell = Shell(directory, server)
     shell.write_list(match)
     process = shell.start_run(*FAST)
     server.wait_for(lambda: any(attempt.packets_sent == 100 for attempt in server.attempts), timeout=30)
     os.kill(process.pid, signal.SIGSTOP)
+    return match, shell, process
+
+
+def test_stopped_and_continued(tmp_path: Path, server: VendorServer) -> None:
+    """A process that stood still while the vendor gave it up and the match went on: it comes back and has it all."""
+    match, shell, process = stopped_in_mid_match(tmp_path, server)
     assert server.drop_all() == 1
     server.wait_for(lambda: server.open_count() == 0)
     server.release(match, 100)
@@ -37,13 +44,7 @@ def test_stopped_and_continued(tmp_path: Path, server: VendorServer) -> None:
 
 def test_awake_with_a_living_peer(tmp_path: Path, server: VendorServer) -> None:
     """A process that stood still for longer than silence may last, on a connection that lived on: nothing is lost."""
-    match = load("snooker-1")
-    server.serve(match, Script(available=100, heartbeat=0.1))
-    shell = Shell(tmp_path, server)
-    shell.write_list(match)
-    process = shell.start_run(*FAST)
-    server.wait_for(lambda: any(attempt.packets_sent == 100 for attempt in server.attempts), timeout=30)
-    os.kill(process.pid, signal.SIGSTOP)
+    match, shell, process = stopped_in_mid_match(tmp_path, server)
     sent = len(server.attempts[0].messages)
     server.wait_for(lambda: len(server.attempts[0].messages) >= sent + 20, timeout=30)  # two seconds of heartbeats
     server.release(match)
