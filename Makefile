@@ -36,7 +36,7 @@ image: $(VENV)/ready  ## docs/images/demo.svg: what `make demo` looks like, from
 
 requirements: $(VENV)/ready  ## pin the versions that development and CI use, with hashes and without addresses
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --universal --no-header \
+	$(BIN)/uv pip compile pyproject.toml --extra dev --extra postgres --generate-hashes --universal --no-header \
 	    --python-version 3.11 --quiet --upgrade --output-file requirements/dev.txt
 
 clean:  ## remove what make made

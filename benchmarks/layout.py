@@ -16,7 +16,6 @@ from sqlalchemy.schema import CreateTable
 
 from recorder.archive import tables
 from recorder.archive.apply import action_row, frame_row
-from recorder.archive.dialect import SQLITE
 from recorder.feed.booking import frame_of
 from recorder.feed.ledger import Ledger
 from recorder.feed.messages import read
@@ -68,7 +67,7 @@ def size(directory: Path, rows: list[Operation], *, clustered: bool, page_size: 
                     values = frame_row(row.frame)
                     connection.execute(f"INSERT INTO frame VALUES ({','.join('?' * len(values))})", values)
                 elif isinstance(row, AddAction):
-                    values = action_row(row.action, SQLITE)
+                    values = action_row(row.action)
                     connection.execute(f"INSERT INTO action VALUES ({','.join('?' * len(values))})", values)
             connection.execute("COMMIT")
     connection.close()

@@ -10,6 +10,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = None
 depends_on = None
+additive = False  # True: nothing that is there changes its meaning or goes away
+compatible_since = ${repr(up_revision)}  # the oldest revision whose recorder can still read and write this schema
 
 
 def upgrade() -> None:

@@ -31,7 +31,7 @@ from recorder.fixtures import Entry
 from recorder.ids import TimeOrderedIds
 from recorder.model import StoredStream
 from recorder.operations import CloseSession, EndStream, OpenSession, OpenStream
-from recorder.pacing import ConnectLimiter
+from recorder.pacing import Attempt, ConnectLimiter
 from recorder.wire import Connection, dial
 
 _log = logging.getLogger(__name__)
@@ -93,10 +93,11 @@ class Capture:
         self._writer.submit([self._opening(now_us), *self._ledger.begin(now_us)])
         await self._start()
         while True:
-            await self._turn()
+            attempt = await self._turn()
             if self._vendor.account.shut_out.is_set():
+                attempt.answered()
                 return False
-            decision = await self._connection()
+            decision = await self._connection(attempt)
             if self._until == "caught_up" and isinstance(decision, NotYet):
                 decision = Done(decision.why)
             if isinstance(decision, Done):
@@ -107,16 +108,17 @@ class Capture:
                 return False
             await self._pause(decision)
 
-    async def _turn(self) -> None:
+    async def _turn(self) -> Attempt:
         """Wait until we may dial: the matches in play come first."""
         account = self._vendor.account
         while True:
             rank = 2 * self._backoff.refusals + (not self._ledger.standing.in_play)
             await account.permission(rank, self.entry.stream)
             is_probe = account.limited
-            await self._vendor.limiter.turn(0 if self._ledger.standing.in_play else 1)
+            attempt = await self._vendor.limiter.turn(0 if self._ledger.standing.in_play else 1)
             if is_probe or not account.limited:  # it may have become limited while we waited
-                return
+                return attempt
+            attempt.answered()
 
     async def _start(self) -> None:
         """Wait for the start that the list tells; looked at again and again, since the wall clock may be set."""
@@ -151,11 +153,15 @@ class Capture:
         if seconds:
             await asyncio.sleep(seconds)
 
-    async def _connection(self) -> Next:
-        """Dial once and record until the connection is over; its session row is closed whatever happens."""
+    async def _connection(self, attempt: Attempt) -> Next:
+        """Dial once and record until the connection is over; its session row is closed whatever happens.
+
+        ``attempt`` is answered with the handshake. Not when we are cancelled before: the request may be on its way.
+        """
         try:
             token = self._vendor.token.read()  # anew for every attempt: the file may have been rotated
         except RecorderError as error:
+            attempt.answered()  # nothing was dialled
             return Refused(str(error))
         logs.keep_secret(token)
         opened_us, opened_ns = clock.wall_us(), clock.elapsed_ns()
@@ -171,9 +177,11 @@ class Capture:
         decision: Next | None = None
         try:
             async with dial(url, endpoint.headers(), proxy=self._vendor.proxy) as connection:
+                attempt.answered()
                 await connection.send(endpoint.auth_message(token.reveal()))
                 await conversation.hold(connection)
         except WireError as error:
+            attempt.answered()
             conversation.error = _without_token(error, self._vendor.token)
             self._vendor.account.tried = True
             self._vendor.account.reached |= not isinstance(error, NotConnected)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from recorder import clock, signals
 from recorder.account import PROBE_S, Account
-from recorder.archive.load import load
-from recorder.archive.writer import Writer
+from recorder.archive.dialect import parse_url
+from recorder.archive.spool import SPOOL_KEEP_S, spool_directory
 from recorder.capture import Capture, Vendor
 from recorder.config import TokenSource, state_directory
 from recorder.errors import (
@@ -27,14 +28,16 @@ from recorder.errors import (
 from recorder.feed.endpoint import DEFAULT_ENDPOINT
 from recorder.feed.timing import Timing
 from recorder.fixtures import Entry
+from recorder.home.local import Home
 from recorder.model import StoredStream
-from recorder.pacing import DEFAULT_RATE, ConnectLimiter
+from recorder.pacing import DEFAULT_RATE, Board, ConnectLimiter, FileBoard
 from recorder.query.doubts import doubts
+from recorder.roster import Roster
 
 _log = logging.getLogger(__name__)
 
 _NO_TIME_US = 1_577_836_800_000_000  # 2020-01-01: a machine that does not know the time yet
-_AFTER_AN_ERROR_S = 5.0
+_LOOK_S = 1.0
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -54,6 +57,11 @@ class Settings:
     keep_trying: bool = False
     strict: bool = False
     proxy: str | None = None
+    spool: Path | None = None
+    """Directory of the spool when the database is Postgres; None: in the state directory."""
+    spool_keep_s: float = SPOOL_KEEP_S
+    grace_s: float = 20.0
+    """How long a run that ends waits for Postgres to take what it lacks."""
     timing: Timing = field(default_factory=Timing)
 
     def check(self) -> None:
@@ -78,7 +86,8 @@ class Daemon:
 
     def __init__(self, settings: Settings, entries: Sequence[Entry], progress: Callable[[Entry, int], None]) -> None:
         self._settings = settings
-        self._entries = entries
+        self._is_shared = parse_url(settings.database_url)[1].is_server
+        self._entries = {entry.stream.stream_id: entry for entry in entries}
         self._progress = progress
         # A server on this machine that takes more attempts a second is not bothered by more of these either.
         self._scale = min(1.0, DEFAULT_RATE / settings.connect_rate)
@@ -86,7 +95,8 @@ class Daemon:
         self._stop = asyncio.Event()
         self._archive_failed = asyncio.Event()
         self._stopped_by: str | None = None
-        self._ended: set[Entry] = set()
+        self._left = set(self._entries)
+        """Streams that are not known to have ended."""
 
     def stop(self, why: str) -> None:
         """End the run: store what was received and leave."""
@@ -104,7 +114,8 @@ class Daemon:
         def failed() -> None:  # on the writer's thread
             loop.call_soon_threadsafe(self._archive_failed.set)
 
-        with Writer(self._settings.database_url, failed) as writer:
+        home, doubtful = self._home(failed), list[str]()
+        try:
             limiter = self._limiter()
             try:
                 vendor = Vendor(
@@ -115,39 +126,49 @@ class Daemon:
                     backoff_s=DEFAULT_RATE / self._settings.connect_rate,
                     proxy=self._settings.proxy,
                 )
-                stored = self._stored(writer, self._entries)
-                captures = [self._capture(entry, writer, vendor, each) for entry, each in stored]
-                await self._record(captures, writer, vendor)
+                await self._record(home, vendor)
             finally:
                 limiter.close()
-            doubtful = await self._doubts(writer)
-        self._conclude(doubtful)
+            doubtful = await self._doubts(home)
+        finally:
+            behind = home.close()
+        self._conclude(doubtful, behind)
+
+    def _home(self, failed: Callable[[], None]) -> Home:
+        settings = self._settings
+        if not self._is_shared:
+            return Home(settings.database_url, failed)
+        from recorder.home.shared import SharedHome
+
+        directory = settings.spool or spool_directory(settings.database_url, state_directory())
+        return SharedHome(settings.database_url, directory, failed, keep_s=settings.spool_keep_s)
 
     def _limiter(self) -> ConnectLimiter:
-        rate = self._settings.connect_rate
-        if rate > DEFAULT_RATE:  # this machine's own server (see `check`): no turns to share with anybody
-            return ConnectLimiter(rate)
+        settings = self._settings
+        if settings.connect_rate > DEFAULT_RATE:  # this machine's own server (see `check`): no turns to share
+            return ConnectLimiter(settings.connect_rate)
+        boards: list[Board] = [self._file_board()]
+        if self._is_shared:
+            from recorder.sharing.board import PostgresBoard
+
+            boards.append(PostgresBoard(settings.database_url, urlsplit(settings.endpoint).netloc))
+        return ConnectLimiter(settings.connect_rate, boards=boards)
+
+    def _file_board(self) -> FileBoard:
         directory = state_directory()
         try:
-            return ConnectLimiter(rate, directory)
+            return FileBoard(directory / "connect-turns")
         except OSError as error:
             raise ConfigurationError(
                 f"the state directory {directory} cannot be used ({error.strerror}); "
                 "name another in the environment variable STATE_DIRECTORY"
             ) from None
 
-    def _stored(self, writer: Writer, entries: Sequence[Entry]) -> Iterator[tuple[Entry, StoredStream]]:
-        engine = writer.dialect.reader(writer.url)
-        with engine.connect() as connection:
-            for entry in entries:
-                yield entry, load(connection, entry.stream.stream_id)
-        engine.dispose()
-
-    def _capture(self, entry: Entry, writer: Writer, vendor: Vendor, stored: StoredStream) -> Capture:
+    def _capture(self, home: Home, vendor: Vendor, entry: Entry, stored: StoredStream) -> Capture:
         return Capture(
             entry,
             stored,
-            writer,
+            home.writer,
             vendor,
             overlap=self._settings.overlap,
             until="caught_up" if self._settings.once else "finished",
@@ -156,45 +177,24 @@ class Daemon:
             progress=lambda appended: self._progress(entry, appended),
         )
 
-    async def _record(self, captures: Sequence[Capture], writer: Writer, vendor: Vendor) -> None:
+    async def _record(self, home: Home, vendor: Vendor) -> None:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._supervise(capture, writer, vendor)) for capture in captures]
+            roster = Roster(self._entries, home, partial(self._capture, home, vendor), group)
+            allotting = group.create_task(home.allot(self._entries, roster))
             with signals.handled(self.stop):
-                await self._end(tasks)
-            for task in tasks:
-                task.cancel()
+                await self._end(roster, home, vendor.limiter)
+            allotting.cancel()
+            await roster.halt_all()
+            await home.leave(self._settings.grace_s)
+            self._left = {number for number in self._entries if not self._is_over(number, roster, home)}
 
-    async def _supervise(self, capture: Capture, writer: Writer, vendor: Vendor) -> None:
-        """Keep one stream going: an error of our own in one must not stop the others.
-
-        Its books may be ahead of what was handed to the writer: new ones are opened, from the rows alone.
-        """
-        while True:
-            try:
-                ended = await capture.run()
-            except Exception:
-                if writer.error is not None:
-                    return  # told once, when the writer is closed
-                _log.exception("%s: unexpected error, going on with this stream in 5 s", capture.entry.stream)
-                await asyncio.sleep(_AFTER_AN_ERROR_S)
-                try:
-                    await asyncio.wrap_future(writer.flushed())
-                except RecorderError:
-                    return  # told once, when the writer is closed
-                [(_, stored)] = self._stored(writer, [capture.entry])
-                capture = self._capture(capture.entry, writer, vendor, stored)
-            else:
-                if ended:
-                    self._ended.add(capture.entry)
-                return
-
-    async def _end(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+    async def _end(self, roster: Roster, home: Home, limiter: ConnectLimiter) -> None:
         """Wait for whatever ends the run first."""
         waiting: list[asyncio.Future[Any]] = [
             asyncio.ensure_future(self._stop.wait()),
             asyncio.ensure_future(self._archive_failed.wait()),
             asyncio.ensure_future(self._account.shut_out.wait()),
-            asyncio.ensure_future(self._all_ended(tasks)),
+            asyncio.ensure_future(self._all_over(roster, home, limiter)),
         ]
         try:
             ended, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=self._settings.for_s)
@@ -204,26 +204,40 @@ class Daemon:
         if self._settings.for_s is not None and not ended:
             self.stop("--for")
 
-    async def _all_ended(self, tasks: Sequence[asyncio.Task[None]]) -> None:
-        await asyncio.wait(tasks)
-        if not (self._settings.until_finished or self._settings.once):
-            await asyncio.Event().wait()
+    async def _all_over(self, roster: Roster, home: Home, limiter: ConnectLimiter) -> None:
+        """Wait until nothing is left to record, by us or by others; without being asked to, never."""
+        asked = self._settings.until_finished or self._settings.once
+        while not asked or any(
+            number not in roster.passed and not self._is_over(number, roster, home) for number in self._entries
+        ):
+            await roster.changed(_LOOK_S)
+            limiter.sharers = home.sharers
 
-    async def _doubts(self, writer: Writer) -> list[str]:
+    def _is_over(self, stream_id: int, roster: Roster, home: Home) -> bool:
+        """Whether nothing more of a stream is expected of this run."""
+        return (
+            stream_id in roster.ended
+            or stream_id in roster.purged
+            or stream_id in home.ended
+            or (self._settings.once and home.is_elsewhere(stream_id))
+        )
+
+    async def _doubts(self, home: Home) -> list[str]:
         """Return what cannot be proven; asked before the archive is closed, so that its side files go with it."""
-        if writer.error is not None:
+        if home.writer.error is not None:
             return []  # told when it is closed
-        await asyncio.wrap_future(writer.flushed())
-        stream_ids = [entry.stream.stream_id for entry in self._entries]
-        return doubts(self._settings.database_url, stream_ids, strict=self._settings.strict)
+        await asyncio.wrap_future(home.writer.flushed())
+        return doubts(home.local_url, self._entries, strict=self._settings.strict)
 
-    def _conclude(self, doubtful: list[str]) -> None:
+    def _conclude(self, doubtful: list[str], behind: RecorderError | None) -> None:
         """Raise what the user must hear, the gravest first (contract, exit codes)."""
         settings = self._settings
         found: list[RecorderError] = []
         if (verdict := self._account.verdict()) is not None:
             found.append(verdict)
-        left = [entry for entry in self._entries if entry not in self._ended]
+        if behind is not None:
+            found.append(behind)
+        left = self._left
         if left and self._account.tried and not self._account.reached:
             found.append(
                 Unreachable(f"{settings.endpoint} could not be reached for any of {len(left)} streams; try again later")

@@ -11,6 +11,7 @@ The tree::
     ├── DiskError                    exit 74   the disk is full or refused a write: make room, run it again
     ├── TemporaryError               exit 75   try again later
     │   ├── ArchiveHeld                        another recorder writes this archive
+    │   ├── DatabaseAway                       Postgres is down, locked, read-only or too slow
     │   └── Unreachable                        no server could be reached in time
     ├── TokenError                   exit 77   no token, or the vendor refused it
     └── ConfigurationError           exit 78   unsafe or contradictory settings
@@ -95,6 +96,10 @@ class TemporaryError(RecorderError):
 
 class ArchiveHeld(TemporaryError):
     """Another process writes this archive."""
+
+
+class DatabaseAway(TemporaryError):
+    """The database server cannot be reached, or does not do now what it is asked for; nothing is lost by waiting."""
 
 
 class Unreachable(TemporaryError):

@@ -175,3 +175,18 @@ Operation = (
     | OpenGap
     | ResolveGaps
 )
+
+
+def stream_of(operation: Operation) -> int:
+    """Return the id of the stream that an operation is about."""
+    match operation:
+        case OpenStream(stream=stream):
+            return stream.stream_id
+        case AddFrame(frame=frame):
+            return frame.stream_id
+        case AddAction(action=action):
+            return action.stream_id
+        case OpenGap(gap=gap):
+            return gap.stream_id
+        case _:
+            return operation.stream_id

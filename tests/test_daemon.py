@@ -357,6 +357,7 @@ def test_newer_database(shell: Shell, server: VendorServer) -> None:
     connection = sqlite3.connect(shell.path)
     with connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.execute("UPDATE compatible SET since = '9999'")
     connection.close()
     before = shell.path.read_bytes()
     assert_sentence(shell.run(), 78, "9999", "newer")

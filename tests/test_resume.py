@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from recorder import daemon
+from recorder import roster
 from recorder.archive import writer
 from recorder.errors import Doubt, StoppedEarly
 from recorder.feed.booking import Entry
@@ -631,7 +631,7 @@ def test_an_error_of_our_own(
         return entry
 
     monkeypatch.setattr(Ledger, "actions", failing)
-    monkeypatch.setattr(daemon, "_AFTER_AN_ERROR_S", 0.0)
+    monkeypatch.setattr(roster, "_AFTER_AN_ERROR_S", 0.0)
     recording.run(match)
     assert next(failures, None) is None
     assert "unexpected error" in caplog.text

@@ -28,11 +28,14 @@ LEVELS = {
     "pacing": 4,
     "account": 4,
     "query": 5,
+    "sharing": 5,
     "backoff": 5,
     "capture": 6,
-    "daemon": 7,
-    "replay": 8,
-    "cli": 9,
+    "home": 6,
+    "roster": 7,
+    "daemon": 8,
+    "replay": 9,
+    "cli": 10,
 }
 """Each room's level; `recorder/__init__.py` hands out names from any of them and is in none."""
 

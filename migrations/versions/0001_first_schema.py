@@ -10,6 +10,8 @@ revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+additive = True
+compatible_since = "0001"
 
 
 def key(name: str, kind: sa.types.TypeEngine[int]) -> sa.Column[int]:
@@ -17,7 +19,8 @@ def key(name: str, kind: sa.types.TypeEngine[int]) -> sa.Column[int]:
 
 
 def upgrade() -> None:
-    big, small, text, blob, yes_no = sa.BigInteger(), sa.Integer(), sa.Text(), sa.LargeBinary(), sa.Boolean()
+    big, small, blob, yes_no = sa.BigInteger(), sa.Integer(), sa.LargeBinary(), sa.Boolean()
+    text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
     op.create_table(
         "stream",
         key("stream_id", big),

@@ -10,11 +10,14 @@ revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
+additive = True
+compatible_since = "0002"
 
 
 def upgrade() -> None:
-    op.add_column("stream", sa.Column("ended", sa.Text()))
-    op.add_column("stream", sa.Column("ended_why", sa.Text()))
+    text = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+    op.add_column("stream", sa.Column("ended", text))
+    op.add_column("stream", sa.Column("ended_why", text))
     op.add_column("session", sa.Column("proven", sa.BigInteger()))
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, fields
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, func, insert, literal, select, update
-from sqlalchemy.engine.interfaces import Dialect as SqlDialect
+from sqlalchemy import Connection, and_, func, insert, literal, select, true, update
 
 from recorder.archive import tables
-from recorder.archive.dialect import Dialect
+from recorder.archive.dialect import Dialect, fixed_point
 from recorder.errors import DamagedArchive, IdentityClash
 from recorder.model import Action, Fields, Frame, Kind
 from recorder.operations import (
@@ -31,12 +29,9 @@ from recorder.operations import (
     UpdateSession,
 )
 
-# Rows in one INSERT: `executemany` hands the interpreter's lock over for every row and falls to some hundred rows a
-# second beside a busy thread; one statement with many rows does not. Bounded by SQLite's 32,766 parameters.
-_CHUNKS = (64, 16, 4, 1)
-
 _FIELD_NAMES = tuple(field.name for field in fields(Fields))
 _SEQUENCE_INDEX = _FIELD_NAMES.index("timeline_sequence")
+_FRAME_COLUMNS, _ACTION_COLUMNS = tables.frame.columns.keys(), tables.action.columns.keys()
 
 
 def apply(connection: Connection, dialect: Dialect, operations: Iterable[Operation]) -> None:
@@ -45,8 +40,8 @@ def apply(connection: Connection, dialect: Dialect, operations: Iterable[Operati
     actions: list[tuple[Any, ...]] = []
 
     def flush() -> None:
-        _insert(connection, tables.frame, frames)
-        _insert(connection, tables.action, actions)
+        dialect.pour(connection, tables.frame, _FRAME_COLUMNS, frames)
+        dialect.pour(connection, tables.action, _ACTION_COLUMNS, actions)
         frames.clear()
         actions.clear()
 
@@ -54,7 +49,7 @@ def apply(connection: Connection, dialect: Dialect, operations: Iterable[Operati
         if isinstance(operation, AddFrame):
             frames.append(frame_row(operation.frame))
         elif isinstance(operation, AddAction):
-            actions.append(action_row(operation.action, dialect))
+            actions.append(action_row(operation.action))
         else:
             flush()
             _apply_one(connection, operation)
@@ -77,10 +72,10 @@ def frame_row(frame: Frame) -> tuple[Any, ...]:
     )
 
 
-def action_row(action: Action, dialect: Dialect) -> tuple[Any, ...]:
+def action_row(action: Action) -> tuple[Any, ...]:
     """Return an action as the table's columns hold it, in their order."""
     derived = [getattr(action.fields, name) for name in _FIELD_NAMES]
-    derived[_SEQUENCE_INDEX] = dialect.sequence(action.fields.timeline_sequence)
+    derived[_SEQUENCE_INDEX] = fixed_point(action.fields.timeline_sequence)
     return (
         action.stream_id,
         action.epoch,
@@ -94,24 +89,6 @@ def action_row(action: Action, dialect: Dialect) -> tuple[Any, ...]:
         action.frame_digest,
         *derived,
     )
-
-
-def _insert(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> None:
-    done = 0
-    while done < len(rows):
-        size = next(chunk for chunk in _CHUNKS if chunk <= len(rows) - done)
-        statement = _insert_statement(table, size, connection.dialect)
-        parameters = tuple(value for row in rows[done : done + size] for value in row)
-        connection.exec_driver_sql(statement, parameters)
-        done += size
-
-
-@lru_cache
-def _insert_statement(table: Table, rows: int, dialect: SqlDialect) -> str:
-    # Compiled once a size: compiling costs more than running it.
-    one = str(insert(table).compile(dialect=dialect))
-    head, _, values = one.partition(" VALUES ")
-    return f"{head} VALUES {', '.join([values] * rows)}"
 
 
 def _apply_one(connection: Connection, operation: Operation) -> None:
@@ -260,8 +237,11 @@ def _resolve_gaps(connection: Connection, operation: ResolveGaps) -> None:
     )
 
 
-def close_dangling_sessions(connection: Connection) -> int:
-    """Close what a killed recorder left open, at the moment of its last stored frame; return how many there were."""
+def close_dangling_sessions(connection: Connection, stream_id: int | None = None) -> int:
+    """Close what a killed recorder left open, at the moment of its last stored frame; return how many there were.
+
+    With ``stream_id`` those of that stream alone.
+    """
     session, frame = tables.session, tables.frame
     last = (
         select(func.max(frame.c.received_us))
@@ -270,7 +250,7 @@ def close_dangling_sessions(connection: Connection) -> int:
     )
     result = connection.execute(
         update(session)
-        .where(session.c.closed_us.is_(None))
+        .where(session.c.closed_us.is_(None), true() if stream_id is None else session.c.stream_id == stream_id)
         .values(closed_us=func.coalesce(last, session.c.opened_us), outcome="recorder_died")
     )
     return result.rowcount

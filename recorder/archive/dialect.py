@@ -1,30 +1,23 @@
 """Everything that differs from one database to another, as one value chosen once.
 
-No other module asks which database it talks to. Today there is SQLite; Postgres is to be the second value.
+No other module asks which database it talks to. The values are `sqlite.SQLITE` and `postgres.POSTGRES`.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Protocol
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, Connection, Engine, Table, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from recorder.errors import ConfigurationError
+from recorder.errors import ConfigurationError, RecorderError
 
-PAGE_SIZE = 16384
-"""Bytes. Real packets are 1.1-1.8 kB: smaller pages would make most clustered rows overflow."""
-
-_BUSY_TIMEOUT_MS = 60_000
 _SEQUENCE_DIGITS, _SEQUENCE_DECIMALS = 6, 20
+_EXPECTED = "name a SQLite file, e.g. sqlite:///recorder.db, or a Postgres database, e.g. postgresql://user@host/name"
 
 
 def fixed_point(value: Decimal | None) -> str | None:
@@ -34,88 +27,90 @@ def fixed_point(value: Decimal | None) -> str | None:
     return f"{value:0{_SEQUENCE_DIGITS + 1 + _SEQUENCE_DECIMALS}.{_SEQUENCE_DECIMALS}f}"
 
 
+class Held(Protocol):
+    """An archive that this process alone writes."""
+
+    def release(self) -> None:
+        """Let another process write."""
+
+
+@dataclass(frozen=True)
+class JsonSql:
+    """SQL that looks into JSON. Values of another kind than asked for are NULL, so that both databases agree."""
+
+    array: Callable[[str, Sequence[str]], str]
+    """``array(column, keys)``: the array below these keys of a JSON text."""
+    elements: Callable[[str, str], str]
+    """``elements(array, name)``: an item of FROM, one row ``name`` with a column ``value`` for each element."""
+    is_object: Callable[[str], str]
+    """``is_object(name)``: whether that row's element is an object."""
+    integer: Callable[[str, str], str]
+    """``integer(object, key)``: a member that is a whole number of at most 18 digits."""
+    text: Callable[[str, str], str]
+    """``text(object, key)``: a member that is a string."""
+
+
 @dataclass(frozen=True)
 class Dialect:
-    """What one kind of database needs done its own way.
-
-    ``writer`` and ``reader`` open engines, ``exists`` tells whether there is a database at all; ``sequence`` turns an
-    exact ``timelineSequence`` into what the column holds; the rest are fragments of SQL for the views.
-    """
+    """What one kind of database needs done its own way: to be opened, filled and altered, and to say things in SQL."""
 
     name: str
+    is_server: bool
+    """Whether recorders share it; none of them then writes into it but by way of a spool."""
     writer: Callable[[URL], Engine]
+    """An engine whose commits are durable."""
     reader: Callable[[URL], Engine]
+    """An engine that cannot write. A time is text as SQLite has it, JSON is text, an exact number fixed-point text."""
     exists: Callable[[URL], bool]
+    """Whether there is a database at all, as far as can be told without a connection."""
     place: Callable[[URL], str]
-    sequence: Callable[[Decimal | None], Any]
+    """Where it is, for people; never a password."""
+    hold: Callable[[URL], Held]
+    """Take the archive for writing; ArchiveHeld or DiskError when it cannot be had."""
+    explain: Callable[[BaseException, str], RecorderError | None]
+    """``explain(error, place)``: what the driver's (or SQLAlchemy's) error means for the user, None for a defect."""
+    pour: Callable[[Connection, Table | str, Sequence[str], Sequence[tuple[Any, ...]]], None]
+    """``pour(connection, table, columns, rows)``: insert many rows fast, in the transaction that is open."""
+    back_up: Callable[[Connection, str], Path] | None
+    """``back_up(connection, suffix)``: copy the database beside itself; None where that is the server's business."""
+    copies: Callable[[URL], list[Path]]
+    """The copies that were once made beside the database, as `back_up` names them."""
+    admit: Callable[[Connection, Collection[int]], None]
+    """Let none of these streams be purged until this transaction ends; waits while one of them is being purged."""
+    bar: Callable[[Connection, int], None]
+    """Let no rows of a stream arrive until this transaction ends; waits for those that are arriving."""
+    scrub: Callable[[Engine, Collection[Table]], list[str]]
+    """``scrub(engine, tables)``: leave no byte of what was deleted from these tables in the database's own files.
+
+    Outside of any transaction; takes as long as the tables are large. Returns in words where bytes had to be left.
+    """
+    lock_schema: Callable[[Connection], None]
+    """Let nobody else change the schema until this transaction ends."""
+    alter: Callable[[Connection, Callable[[], bool], Mapping[str, str]], None]
+    """``alter(connection, change, views)``: call ``change``, then make the views if it says that they fit the tables.
+
+    The views may stand in the way of the change; users' own views, which may be built on ours, come back.
+    """
+
+    temporary: Callable[[str, str], str]
+    """``temporary(name, like)``: the statement that makes an empty temporary table, unless this connection has it."""
+    digest: Callable[[str], str]
+    """What `model.digest` says of a column of bytes, computed by the database."""
     time: Callable[[str], str]
-    """SQL for a column of microseconds as the database's own time."""
-    boolean: Callable[[str], str]
-
-
-def sqlite_path(url: URL) -> Path:
-    """Return the absolute path of a SQLite URL's file."""
-    return Path(url.database or "").absolute()
-
-
-def _sqlite_writer(url: URL) -> Engine:
-    engine = create_engine(url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": 60})
-
-    @event.listens_for(engine, "connect")
-    def durable(connection: sqlite3.Connection, _record: object) -> None:
-        # With synchronous=NORMAL 25 of 25 simulated power cuts lost acknowledged rows; with FULL none.
-        connection.execute(f"PRAGMA page_size={PAGE_SIZE}")  # means something only before the first table
-        connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-        mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        connection.execute("PRAGMA synchronous=FULL")
-        level = connection.execute("PRAGMA synchronous").fetchone()[0]
-        if mode != "wal" or level != 2:
-            raise ConfigurationError(
-                f"{sqlite_path(url)} cannot be made durable (journal mode {mode}, synchronous {level}): "
-                "use a local disk, not a network file system"
-            )
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # A transaction that begins by reading and then writes fails at once when another writer came between,
-        # whatever the busy time-out says.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _sqlite_reader(url: URL) -> Engine:
-    path = sqlite_path(url)
-
-    def connect() -> sqlite3.Connection:
-        # A WAL file needs its side files; where we may not make them and nobody writes, the file stands still.
-        real = path.resolve()
-        still = not os.access(real.parent, os.W_OK) and not real.with_name(real.name + "-wal").exists()
-        query = "mode=ro&immutable=1" if still else "mode=ro"
-        connection = sqlite3.connect(f"file:{quote(str(path))}?{query}", uri=True, timeout=60, check_same_thread=False)
-        connection.execute("PRAGMA query_only=ON")
-        return connection
-
-    return create_engine("sqlite://", creator=connect, poolclass=NullPool)
-
-
-def _sqlite_time(column: str) -> str:
-    # Integer arithmetic all the way (a REAL would lose microseconds), floored so that times before 1970 hold too.
-    micros = f"(({column} % 1000000 + 1000000) % 1000000)"
-    seconds = f"({column} - {micros}) / 1000000"
-    return f"strftime('%Y-%m-%dT%H:%M:%S', {seconds}, 'unixepoch') || printf('.%06dZ', {micros})"
-
-
-SQLITE = Dialect(
-    name="sqlite",
-    writer=_sqlite_writer,
-    reader=_sqlite_reader,
-    exists=lambda url: sqlite_path(url).is_file() and sqlite_path(url).stat().st_size > 0,
-    place=lambda url: str(sqlite_path(url)),
-    sequence=fixed_point,
-    time=_sqlite_time,
-    boolean=lambda column: column,
-)
+    """A column of microseconds as the database's own time."""
+    moment: Callable[[str], str]
+    """The vendor's text of a time as such a time, NULL for what is none."""
+    number: Callable[[str], str]
+    """Fixed-point text as the database's own exact number."""
+    document: Callable[[str], str]
+    """JSON text as the database's own JSON."""
+    least: Callable[[str, str], str]
+    """The lesser of two; NULL only when both are."""
+    joined: Callable[[str], str]
+    """The aggregate that joins texts by commas."""
+    padded: Callable[[str, int], str]
+    """``padded(number, width)``: a whole number as text with leading zeroes."""
+    json: JsonSql
 
 
 def parse_url(text: str) -> tuple[URL, Dialect]:
@@ -124,14 +119,45 @@ def parse_url(text: str) -> tuple[URL, Dialect]:
         url = make_url(text)
     except (ArgumentError, ValueError):
         # The text may hold a password: do not repeat it.
-        raise ConfigurationError("the database URL cannot be read; expected e.g. sqlite:///recorder.db") from None
-    if url.get_backend_name() != "sqlite":
-        raise ConfigurationError(
-            f"databases of kind {url.get_backend_name()} are not supported by this version; "
-            "use SQLite, e.g. sqlite:///recorder.db"
-        )
-    if not url.database or url.database == ":memory:":
-        raise ConfigurationError("an archive in memory would be lost; name a file, e.g. sqlite:///recorder.db")
-    if url.query:
-        raise ConfigurationError("a SQLite URL takes no options (?…) here; name a file, e.g. sqlite:///recorder.db")
-    return url, SQLITE
+        raise ConfigurationError(f"the database URL cannot be read; {_EXPECTED}") from None
+    match url.get_backend_name():
+        case "sqlite":
+            from recorder.archive import sqlite
+
+            return sqlite.checked(url), sqlite.SQLITE
+        case "postgresql" | "postgres":
+            try:
+                from recorder.archive import postgres
+            except ImportError:  # also when its C library is missing
+                raise ConfigurationError(
+                    "the driver for Postgres is not installed: pip install 'recorder[postgres]'"
+                ) from None
+            return url.set(drivername="postgresql+psycopg"), postgres.POSTGRES
+        case other:
+            raise ConfigurationError(f"databases of kind {other} are not supported; {_EXPECTED}")
+
+
+def is_server(text: str) -> bool:
+    """Say whether the URL names a database that recorders share, to which a spool is shipped."""
+    return parse_url(text)[1].is_server
+
+
+def driver_error(error: BaseException) -> BaseException:
+    """Return the driver's own error behind SQLAlchemy's."""
+    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
+class DiskErrors:
+    """Turns what a database says of its disk, its server or itself into one sentence with the way out."""
+
+    def __init__(self, dialect: Dialect, url: URL) -> None:
+        self._dialect = dialect
+        self._place = dialect.place(url)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        told = None if error is None else self._dialect.explain(error, self._place)
+        if told is not None:
+            raise told from error

@@ -1,21 +1,27 @@
-"""The schema over time: Alembic's revisions for the tables, and the views made anew behind them."""
+"""The schema over time: Alembic's revisions for the tables, and the views made anew behind them.
+
+Each revision says of itself whether it is ``additive`` (nothing that is there changes its meaning or goes away) and
+since which revision recorders are ``compatible_since`` with it: the oldest one that can still read and write.
+"""
 
 from __future__ import annotations
 
 import logging
-import sqlite3
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import URL, Connection, Engine, delete, insert, inspect, select
 
-from recorder.archive.dialect import Dialect, sqlite_path
+from recorder.archive.dialect import Dialect, DiskErrors
+from recorder.archive.tables import compatible
 from recorder.archive.views import VIEWS
 from recorder.errors import ConfigurationError, NewerArchive
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.script import Script, ScriptDirectory
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +32,8 @@ class SchemaState(StrEnum):
     EMPTY = "empty"
     OLDER = "older"
     CURRENT = "current"
+    NEWER_COMPATIBLE = "newer, compatible"
+    """A newer version made it, and says that this one can read and write it."""
     NEWER = "newer"
     FOREIGN = "foreign"
     """Has tables, but none of ours."""
@@ -50,7 +58,8 @@ def state(connection: Connection) -> tuple[SchemaState, str | None]:
         return SchemaState.EMPTY, None
     known = sorted(path.name.partition("_")[0] for path in (_scripts() / "versions").glob("[0-9]*.py"))
     if revision not in known:
-        return SchemaState.NEWER, revision
+        since = connection.execute(select(compatible.c.since)).scalar() if compatible.name in tables else None
+        return (SchemaState.NEWER_COMPATIBLE if since in known else SchemaState.NEWER), revision
     return (SchemaState.CURRENT if revision == known[-1] else SchemaState.OLDER), revision
 
 
@@ -60,7 +69,9 @@ def require_ours(connection: Connection, place: str) -> tuple[SchemaState, str |
     if found is SchemaState.NEWER:
         raise NewerArchive(f"{place} is at schema {revision}, which a newer recorder wrote; install that version")
     if found is SchemaState.FOREIGN:
-        raise ConfigurationError(f"{place} is no archive of recorder's; name another file with --database-url")
+        raise ConfigurationError(f"{place} is no archive of recorder's; name another one with --database-url")
+    if found is SchemaState.NEWER_COMPATIBLE:
+        _log.info("%s is at schema %s, of a newer recorder; this version can use it", place, revision)
     return found, revision
 
 
@@ -70,68 +81,96 @@ def require_readable(connection: Connection, place: str) -> None:
     if found is SchemaState.OLDER:
         raise ConfigurationError(f"{place} is at the older schema {revision}; run `recorder db upgrade`")
     if found is SchemaState.EMPTY:
-        raise ConfigurationError(f"{place} is no archive of recorder's; name another file with --database-url")
+        raise ConfigurationError(
+            f"{place} is no archive of recorder's yet; `recorder db upgrade` makes it one, "
+            "or name another one with --database-url"
+        )
+
+
+def writable(url: URL, dialect: Dialect, *, every: bool = False) -> Engine:
+    """Return the writing engine of an archive, once `prepare` has made or upgraded it."""
+    with DiskErrors(dialect, url):
+        if dialect.exists(url):
+            # Before the writing engine makes its mark: what is not ours stays as it is, to the byte.
+            with dialect.reader(url).connect() as connection:
+                require_ours(connection, dialect.place(url))
+        engine = dialect.writer(url)
+        with engine.begin() as connection:
+            prepare(connection, dialect, dialect.place(url), every=every)
+        return engine
+
+
+def prepare(connection: Connection, dialect: Dialect, place: str, *, every: bool = False) -> None:
+    """Make an empty database an archive, bring an older one up, refuse anything else.
+
+    An older one is copied first; where that cannot be done, only additive revisions are brought in unless ``every``.
+    """
+    if _is_complete(connection, place):
+        return
+    dialect.lock_schema(connection)  # and look again: another recorder may have been faster
+    if _is_complete(connection, place):
+        return
+    found, revision = state(connection)
+    if found is SchemaState.OLDER and revision is not None:
+        if dialect.back_up is not None:
+            copy = dialect.back_up(connection, f"before-upgrade-from-{revision}")
+            _log.warning("%s is at schema %s: upgrading it; the copy from before is %s", place, revision, copy)
+        elif not every and not all(script.module.additive for script in _pending(connection, revision)):
+            raise ConfigurationError(
+                f"{place} is at schema {revision}, and what is newer changes what is there: make a backup, "
+                "then run `recorder db upgrade`"
+            )
+    upgrade(connection, dialect)
+
+
+def _is_complete(connection: Connection, place: str) -> bool:
+    """Whether tables and views are there; those of a newer version are its own business."""
+    found, _ = require_ours(connection, place)
+    if found is SchemaState.CURRENT:
+        return set(VIEWS) <= set(inspect(connection).get_view_names())
+    return found is SchemaState.NEWER_COMPATIBLE
 
 
 def upgrade(connection: Connection, dialect: Dialect, revision: str = "head") -> None:
     """Bring the schema to ``revision``, in the caller's transaction, and make the views anew."""
     from alembic import command
 
-    config = _alembic_config(connection)
-    others = drop_views(connection)
-    command.upgrade(config, revision)
-    if state(connection)[0] is SchemaState.CURRENT:
-        create_views(connection, dialect)
-        for statement in others:
-            connection.exec_driver_sql(statement)
+    _change(connection, dialect, lambda config: command.upgrade(config, revision))
 
 
-def downgrade(connection: Connection, revision: str) -> None:
-    """Take the schema back to ``revision`` ("base": nothing left), in the caller's transaction."""
+def downgrade(connection: Connection, dialect: Dialect, revision: str) -> None:
+    """Take the schema back to ``revision`` ("-1": by one, "base": nothing left), in the caller's transaction.
+
+    An older recorder makes its own views when it next writes.
+    """
     from alembic import command
 
-    drop_views(connection)
-    command.downgrade(_alembic_config(connection), revision)
+    _change(connection, dialect, lambda config: command.downgrade(config, revision))
 
 
-def create_views(connection: Connection, dialect: Dialect) -> None:
-    """Create every view."""
-    for name, select in VIEWS.items():
-        connection.exec_driver_sql(f"CREATE VIEW {name} AS {select(dialect)}")
+def _change(connection: Connection, dialect: Dialect, run: Callable[[Config], None]) -> None:
+    config = _alembic_config(connection)
+
+    def change() -> bool:
+        run(config)
+        found, revision = state(connection)
+        if revision is not None and compatible.name in inspect(connection).get_table_names():
+            since = _directory(config).get_revision(revision).module.compatible_since
+            connection.execute(delete(compatible))
+            connection.execute(insert(compatible).values(stream_id=0, since=since))
+        return found is SchemaState.CURRENT
+
+    dialect.alter(connection, change, {name: select(dialect) for name, select in VIEWS.items()})
 
 
-def drop_views(connection: Connection) -> list[str]:
-    """Drop every view, since SQLite alters no table under one; return the statements that make the users' own again."""
-    inspector = inspect(connection)
-    others = []
-    for name in inspector.get_view_names():
-        if name not in VIEWS:
-            others.append(inspector.get_view_definition(name))
-        connection.exec_driver_sql(f'DROP VIEW "{name}"')
-    return others
+def _pending(connection: Connection, revision: str) -> Sequence[Script]:
+    return list(_directory(_alembic_config(connection)).iterate_revisions("head", revision))
 
 
-def prepare(connection: Connection, dialect: Dialect, place: str) -> None:
-    """Make an empty database an archive, bring an older one up (after a backup copy), refuse anything else."""
-    found, revision = state(connection)
-    if found is SchemaState.EMPTY:
-        upgrade(connection, dialect)
-    elif found is SchemaState.OLDER:
-        copy = _backup(connection, revision or "unknown")
-        _log.warning("%s is at schema %s: upgrading it; the copy from before is %s", place, revision, copy)
-        upgrade(connection, dialect)
-    else:
-        require_readable(connection, place)
+def _directory(config: Config) -> ScriptDirectory:
+    from alembic.script import ScriptDirectory as AlembicDirectory
 
-
-def _backup(connection: Connection, revision: str) -> Path:
-    source = sqlite_path(connection.engine.url)
-    copy = source.with_name(f"{source.name}.before-upgrade-from-{revision}")
-    with sqlite3.connect(source) as reading, sqlite3.connect(copy) as writing:
-        reading.backup(writing)
-    reading.close()
-    writing.close()
-    return copy
+    return AlembicDirectory.from_config(config)
 
 
 def _alembic_config(connection: Connection) -> Config:

@@ -2,7 +2,8 @@
 
 ``stream_id`` leads every primary key, so that an archive can be merged into another, or sharded, without renumbering.
 On SQLite every table is clustered by that key (WITHOUT ROWID): a stream's rows lie together and are stored once.
-Times are integer microseconds UTC (``*_us``); the views turn them into what each database calls a time.
+Times are integer microseconds UTC (``*_us``), JSON and exact numbers are text: the same rows on both databases, so that
+archives merge without loss; the views turn them into what each database calls a time, JSON and a number.
 There are no foreign keys: rows arrive in one transaction from one writer, merges bring them in any order, and
 `recorder verify` is to prove what a constraint would only promise.
 """
@@ -15,22 +16,25 @@ metadata = MetaData(
     naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_name)s"},
 )
 
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that is compared and sorted by its bytes, as SQLite does, whatever language the database speaks."""
+
 stream = Table(
     "stream",
     metadata,
     Column("stream_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("feed", Text, nullable=False),
-    Column("sport", Text, nullable=False),
-    Column("fixture_id", Text, nullable=False),
-    Column("channel", Text, nullable=False),
-    Column("label", Text),
-    Column("competition", Text),
-    Column("speed", Text, nullable=False),
+    Column("feed", TEXT, nullable=False),
+    Column("sport", TEXT, nullable=False),
+    Column("fixture_id", TEXT, nullable=False),
+    Column("channel", TEXT, nullable=False),
+    Column("label", TEXT),
+    Column("competition", TEXT),
+    Column("speed", TEXT, nullable=False),
     Column("starts_us", BigInteger),
-    Column("origin_host", Text),
+    Column("origin_host", TEXT),
     Column("created_us", BigInteger, nullable=False),
-    Column("ended", Text),
-    Column("ended_why", Text),
+    Column("ended", TEXT),
+    Column("ended_why", TEXT),
     Index("ix_stream_fixture_id", "fixture_id"),
     sqlite_with_rowid=False,
 )
@@ -44,7 +48,7 @@ epoch = Table(
     Column("fork_position", BigInteger),
     Column("created_us", BigInteger, nullable=False),
     Column("current_us", BigInteger),
-    Column("why", Text),
+    Column("why", TEXT),
     sqlite_with_rowid=False,
 )
 
@@ -56,13 +60,13 @@ session = Table(
     Column("opened_us", BigInteger, nullable=False),
     Column("opened_ns", BigInteger, nullable=False),
     Column("closed_us", BigInteger),
-    Column("url", Text, nullable=False),
+    Column("url", TEXT, nullable=False),
     Column("start_position", BigInteger),
     Column("overlap", Integer, nullable=False),
-    Column("asked_because", Text, nullable=False),
+    Column("asked_because", TEXT, nullable=False),
     Column("close_code", Integer),
-    Column("close_reason", Text),
-    Column("outcome", Text),
+    Column("close_reason", TEXT),
+    Column("outcome", TEXT),
     Column("frames", BigInteger, nullable=False),
     Column("actions", BigInteger, nullable=False),
     Column("overlap_checked", BigInteger, nullable=False),
@@ -70,10 +74,10 @@ session = Table(
     Column("envelope_differences", BigInteger, nullable=False),
     Column("heartbeats", BigInteger, nullable=False),
     Column("last_heartbeat_us", BigInteger),
-    Column("calibration", Text),
-    Column("recorder", Text, nullable=False),
-    Column("host", Text, nullable=False),
-    Column("version", Text, nullable=False),
+    Column("calibration", TEXT),
+    Column("recorder", TEXT, nullable=False),
+    Column("host", TEXT, nullable=False),
+    Column("version", TEXT, nullable=False),
     Column("proven", BigInteger),
     sqlite_with_rowid=False,
 )
@@ -86,10 +90,10 @@ frame = Table(
     Column("frame_number", BigInteger, primary_key=True, autoincrement=False),
     Column("received_us", BigInteger, nullable=False),
     Column("monotonic_ns", BigInteger, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("opcode", Text, nullable=False),
+    Column("kind", TEXT, nullable=False),
+    Column("opcode", TEXT, nullable=False),
     Column("digest", LargeBinary, nullable=False),
-    Column("reason", Text),
+    Column("reason", TEXT),
     Column("payload", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -105,43 +109,43 @@ action = Table(
     Column("frame_number", BigInteger, nullable=False),
     Column("part", Integer, nullable=False),
     Column("received_us", BigInteger, nullable=False),
-    Column("arrival", Text, nullable=False),
+    Column("arrival", TEXT, nullable=False),
     Column("content_digest", LargeBinary, nullable=False),
     Column("frame_digest", LargeBinary, nullable=False),
     # Derived from the frame's bytes: `model.Fields`, in its order.
-    Column("action_id", Text),
+    Column("action_id", TEXT),
     Column("fixture_seq_num", BigInteger),
-    Column("timeline_sequence", Text),
-    Column("send_type", Text),
+    Column("timeline_sequence", TEXT),
+    Column("send_type", TEXT),
     Column("send_type_id", BigInteger),
-    Column("type", Text),
+    Column("type", TEXT),
     Column("type_id", BigInteger),
-    Column("sub_type", Text),
+    Column("sub_type", TEXT),
     Column("sub_type_id", BigInteger),
     Column("period", BigInteger),
-    Column("clock", Text),
+    Column("clock", TEXT),
     Column("clock_seconds", BigInteger),
     Column("occurred_us", BigInteger),
-    Column("team_id", Text),
-    Column("team", Text),
-    Column("side", Text),
-    Column("player_id", Text),
-    Column("player", Text),
-    Column("related_action_ids", Text),
-    Column("delay_status", Text),
-    Column("metadata", Text),
+    Column("team_id", TEXT),
+    Column("team", TEXT),
+    Column("side", TEXT),
+    Column("player_id", TEXT),
+    Column("player", TEXT),
+    Column("related_action_ids", TEXT),
+    Column("delay_status", TEXT),
+    Column("metadata", TEXT),
     Column("home_score", BigInteger),
     Column("away_score", BigInteger),
     Column("current_period", BigInteger),
     Column("current_clock_seconds", BigInteger),
-    Column("clock_state", Text),
-    Column("possession", Text),
-    Column("status", Text),
-    Column("collection_status", Text),
+    Column("clock_state", TEXT),
+    Column("possession", TEXT),
+    Column("status", TEXT),
+    Column("collection_status", TEXT),
     Column("finished", Boolean(create_constraint=False)),
-    Column("trace_id", Text),
-    Column("extra", Text),
-    Column("parse_error", Text),
+    Column("trace_id", TEXT),
+    Column("extra", TEXT),
+    Column("parse_error", TEXT),
     sqlite_with_rowid=False,
 )
 
@@ -151,9 +155,9 @@ gap = Table(
     Column("stream_id", BigInteger, primary_key=True, autoincrement=False),
     Column("gap_id", BigInteger, primary_key=True, autoincrement=False),
     Column("epoch", Integer, nullable=False),
-    Column("cause", Text, nullable=False),
+    Column("cause", TEXT, nullable=False),
     Column("ours", Boolean(create_constraint=False), nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("detail", TEXT, nullable=False),
     Column("from_position", BigInteger),
     Column("to_position", BigInteger),
     Column("from_us", BigInteger, nullable=False),
@@ -161,3 +165,72 @@ gap = Table(
     Column("resolved_us", BigInteger),
     sqlite_with_rowid=False,
 )
+
+tombstone = Table(
+    "tombstone",
+    metadata,
+    Column("stream_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("purged_us", BigInteger, nullable=False),
+    Column("why", TEXT),
+    sqlite_with_rowid=False,
+)
+"""Streams that were removed on purpose and must not come back."""
+
+shipment = Table(
+    "shipment",
+    metadata,
+    Column("stream_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("frames", BigInteger, nullable=False),
+    Column("actions", BigInteger, nullable=False),
+    Column("shipped_us", BigInteger, nullable=False),
+    Column("verified_us", BigInteger),
+    sqlite_with_rowid=False,
+)
+"""In a spool: how many rows of a stream were last found in the archive that it is shipped to, and proven there."""
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("stream_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("owner", TEXT),
+    Column("term", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger),
+    sqlite_with_rowid=False,
+)
+"""Which recorder records a stream, until when; ``term`` counts the owners."""
+
+# A row of what follows belongs to no stream: its stream_id is 0, and there so that it leads this key too.
+
+recorder = Table(
+    "recorder",
+    metadata,
+    Column("stream_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("recorder", TEXT, primary_key=True),
+    Column("host", TEXT, nullable=False),
+    Column("version", TEXT, nullable=False),
+    Column("seen_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("leaving", Boolean(create_constraint=False), nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The recorders that share this archive's streams."""
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("stream_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("account", TEXT, primary_key=True),
+    Column("state", TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Whose turn it is to connect, where recorders of several machines share one account of the vendor's."""
+
+compatible = Table(
+    "compatible",
+    metadata,
+    Column("stream_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("since", TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The oldest revision of the schema whose recorder can still read and write this one."""

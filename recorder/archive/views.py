@@ -21,6 +21,7 @@ _DERIVED_TAIL = [
     "away_score", "current_period", "current_clock_seconds", "clock_state", "possession", "status",
     "collection_status", "finished", "trace_id", "extra", "parse_error", "session_id", "frame_number", "part",
 ]  # fmt: skip
+_JSON = {"related_action_ids", "metadata", "extra"}
 
 
 def current_epoch(stream: str) -> str:
@@ -41,29 +42,43 @@ _BEHIND = "ORDER BY a.position ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING"
 # Deleted and cancelled actions do not stand; the vendor's ids for these are not public, so the name decides.
 _STANDS = "lower(coalesce(send_type, '')) NOT IN ('deleted', 'cancelled')"
 
+
 # Match order: the vendor's exact timelineSequence, "meant unique and chronological". A packet of period 0 (before,
 # between, after play: status updates) carries period 0 and clock 00:00 whenever it was sent, so it is placed by the
 # period and clock of its summary; the tail behind the first 9 decimals is the vendor's counter. Without a
 # timelineSequence the same number is made from period, clock and fixtureSeqNum.
-_MATCH_ORDER = """CASE
-    WHEN coalesce(a.period, 0) = 0 OR a.timeline_sequence IS NULL
-    THEN printf('%06d.%09d',
-                CASE WHEN coalesce(a.period, 0) = 0 THEN coalesce(a.current_period, 0) ELSE a.period END,
-                CASE WHEN coalesce(a.period, 0) = 0 THEN coalesce(a.current_clock_seconds, 0)
-                     ELSE coalesce(a.clock_seconds, a.current_clock_seconds, 0) END)
-         || coalesce(substr(a.timeline_sequence, 17, 11), printf('%07d0000', coalesce(a.fixture_seq_num, 0)))
+def _match_order(dialect: Dialect) -> str:
+    outside_play = "coalesce(a.period, 0) = 0"
+    period = f"CASE WHEN {outside_play} THEN coalesce(a.current_period, 0) ELSE a.period END"
+    clock = (
+        f"CASE WHEN {outside_play} THEN coalesce(a.current_clock_seconds, 0) "
+        "ELSE coalesce(a.clock_seconds, a.current_clock_seconds, 0) END"
+    )
+    number = dialect.padded("coalesce(a.fixture_seq_num, 0)", 7)
+    return f"""CASE
+    WHEN {outside_play} OR a.timeline_sequence IS NULL
+    THEN {dialect.padded(f"({period})", 6)} || '.' || {dialect.padded(f"({clock})", 9)}
+         || coalesce(substr(a.timeline_sequence, 17, 11), {number} || '0000')
     ELSE a.timeline_sequence
   END"""
 
 
 _UNTIL = "min(a.received_us) OVER w"
 _EPOCH_UNTIL = "(SELECT min(e.current_us) FROM epoch e WHERE e.stream_id = a.stream_id AND e.epoch > a.epoch)"
-_UNTIL_IN_ANY_EPOCH = f"coalesce(min({_UNTIL}, {_EPOCH_UNTIL}), {_UNTIL}, {_EPOCH_UNTIL})"
 
 
 def _action_columns(dialect: Dialect, until: str = _UNTIL) -> str:
     """Return the columns of `actions`; expects the tables under the names ``s`` and ``a`` and a window ``w``."""
-    latency = "CASE WHEN a.arrival = 'live' THEN (a.received_us - a.occurred_us) / 1000.0 END"
+    latency = "CASE WHEN a.arrival = 'live' THEN CAST(a.received_us - a.occurred_us AS DOUBLE PRECISION) / 1000 END"
+
+    def derived(column: str) -> str:
+        said = f"a.{column}"
+        if column == "timeline_sequence":
+            said = dialect.number(said)
+        elif column in _JSON:
+            said = dialect.document(said)
+        return f"{said} AS {column}"
+
     columns = [
         "a.stream_id AS stream_id",
         "s.feed AS feed",
@@ -71,13 +86,13 @@ def _action_columns(dialect: Dialect, until: str = _UNTIL) -> str:
         "s.fixture_id AS fixture_id",
         "a.epoch AS epoch",
         "a.position AS position",
-        *(f"a.{column} AS {column}" for column in _DERIVED_HEAD),
+        *map(derived, _DERIVED_HEAD),
         f"{dialect.time('a.occurred_us')} AS occurred_at",
         f"{dialect.time('a.received_us')} AS received_at",
         "a.arrival AS arrival",
         f"{dialect.time(f'({until})')} AS known_until",
         f"{latency} AS latency_ms",
-        *(f"a.{column} AS {column}" for column in _DERIVED_TAIL),
+        *map(derived, _DERIVED_TAIL),
     ]
     return ",\n  ".join(columns)
 
@@ -97,7 +112,7 @@ def actions(dialect: Dialect, where: str = "1 = 1") -> str:
 
 def actions_all(dialect: Dialect) -> str:
     """Return the SELECT of every revision of every epoch; an epoch ends when a newer one becomes current."""
-    return _actions(dialect, "1 = 1", _UNTIL_IN_ANY_EPOCH)
+    return _actions(dialect, "1 = 1", dialect.least(_UNTIL, _EPOCH_UNTIL))
 
 
 def timeline(dialect: Dialect, where: str = "1 = 1") -> str:
@@ -112,7 +127,7 @@ def timeline(dialect: Dialect, where: str = "1 = 1") -> str:
 SELECT {", ".join(columns)},
   {dialect.time("first_received_us")} AS first_received_at,
   {dialect.time("first_confirmed_us")} AS first_confirmed_at,
-  {dialect.boolean("first_confirmed_us IS NOT NULL")} AS confirmed,
+  first_confirmed_us IS NOT NULL AS confirmed,
   revisions,
   row_number() OVER (PARTITION BY fixture_id, stream_id ORDER BY match_order, position) AS ordinal
 FROM (
@@ -121,11 +136,11 @@ SELECT {_action_columns(dialect)},
   min(a.received_us) OVER ({_REVISIONS}) AS first_received_us,
   min({confirmed}) OVER ({_REVISIONS}) AS first_confirmed_us,
   count(*) OVER ({_REVISIONS}) AS revisions,
-  {_MATCH_ORDER} AS match_order
+  {_match_order(dialect)} AS match_order
 FROM stream s JOIN action a ON a.stream_id = s.stream_id
 WHERE a.epoch = {current_epoch("s")} AND {where}
 WINDOW w AS ({_REVISIONS} {_BEHIND})
-)
+) folded
 WHERE newest = 1 AND {_STANDS}"""
 
 
@@ -152,10 +167,10 @@ SELECT c.stream_id AS stream_id, c.feed AS feed, c.sport AS sport, c.fixture_id 
   {_last("home_score")} AS home_score, {_last("away_score")} AS away_score,
   {_last("status")} AS status, {_last("collection_status")} AS collection_status,
   {_last("current_period")} AS current_period,
-  {dialect.boolean(f"coalesce({_last('finished')}, 0)")} AS finished,
+  coalesce({_last("finished")}, false) AS finished,
   CASE
     WHEN c.ended = 'not_played' THEN 'not_played'
-    WHEN coalesce({_last("finished")}, 0) OR c.ended = 'finished' THEN 'finished'
+    WHEN coalesce({_last("finished")}, false) OR c.ended = 'finished' THEN 'finished'
     WHEN EXISTS (SELECT 1 FROM session x WHERE x.stream_id = c.stream_id AND x.closed_us IS NULL) THEN 'recording'
     WHEN NOT EXISTS (SELECT 1 FROM frame f WHERE f.stream_id = c.stream_id) THEN 'waiting'
     ELSE 'interrupted'
@@ -173,17 +188,17 @@ FROM (SELECT s.*, {current_epoch("s")} AS epoch FROM stream s) c"""
 
 def matches(dialect: Dialect) -> str:
     """Return the SELECT of one row per fixture; where both feeds were recorded, betting speaks for it."""
-    del dialect
-    return """
+    return f"""
 SELECT fixture_id, sport, feeds, label, competition, home_team_id, home_team, away_team_id, away_team,
   home_score, away_score, status, state, finished, actions, gaps, first_received_at, last_received_at
 FROM (
   SELECT v.*,
     row_number() OVER (PARTITION BY v.fixture_id ORDER BY v.feed, v.stream_id) AS preferred,
-    group_concat(v.feed) OVER (PARTITION BY v.fixture_id ORDER BY v.feed
+    {dialect.joined("v.feed")} OVER (PARTITION BY v.fixture_id ORDER BY v.feed
                                ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS feeds
   FROM streams v WHERE v.channel = 'actions'
-) WHERE preferred = 1"""
+) ranked
+WHERE preferred = 1"""
 
 
 def states(dialect: Dialect) -> str:
@@ -200,37 +215,28 @@ WHERE a.epoch = {current_epoch("s")}
 WINDOW w AS (PARTITION BY s.fixture_id, a.stream_id {_BEHIND})"""
 
 
-def _vendors_time(path: str) -> str:
-    """Return SQL for a time in the vendor's JSON, written as every other time of the views; null for what is none.
-
-    Such times are sent without a zone and to the second; by comparison with the actions' they are UTC.
-    """
-    said = f"json_extract(p.value, '{path}')"
-    behind = f"substr({said}, 20)"
-    zone = f"ltrim({behind}, '.0123456789')"
-    return (
-        f"CASE WHEN {said} GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9][T ][0-9]*' "
-        f"THEN strftime('%Y-%m-%dT%H:%M:%S', substr({said}, 1, 19) || {zone}) || '.' || "
-        f"substr(ltrim(replace({behind}, {zone}, ''), '.') || '000000', 1, 6) || 'Z' END"
-    )
-
-
 def periods(dialect: Dialect) -> str:
-    """Return the SELECT of each period as the newest packet that lists any tells it."""
-    del dialect
+    """Return the SELECT of each period as the newest packet that lists any tells it.
+
+    Their times are sent without a zone and to the second; by comparison with the actions' they are UTC.
+    """
+    json = dialect.json
+    listed = json.array("a.extra", ("fixtureSummary", "periods"))
+    newest = f"""(SELECT {listed} FROM action a
+             WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch AND {listed} IS NOT NULL
+             ORDER BY a.position DESC LIMIT 1)"""
     return f"""
 SELECT c.stream_id AS stream_id, c.fixture_id AS fixture_id,
-  json_extract(p.value, '$.id') AS period, json_extract(p.value, '$.label') AS label,
-  json_extract(p.value, '$.type') AS type,
-  {_vendors_time("$.start")} AS started_at, {_vendors_time("$.end")} AS ended_at,
-  json_extract(p.value, '$.homeTeamPeriodScore') AS home_score,
-  json_extract(p.value, '$.awayTeamPeriodScore') AS away_score
+  {json.integer("p.value", "id")} AS period,
+  {json.text("p.value", "label")} AS label,
+  {json.text("p.value", "type")} AS type,
+  {dialect.moment(f"({json.text('p.value', 'start')})")} AS started_at,
+  {dialect.moment(f"({json.text('p.value', 'end')})")} AS ended_at,
+  {json.integer("p.value", "homeTeamPeriodScore")} AS home_score,
+  {json.integer("p.value", "awayTeamPeriodScore")} AS away_score
 FROM (SELECT s.*, {current_epoch("s")} AS epoch FROM stream s) c,
-  json_each((SELECT json_extract(a.extra, '$.fixtureSummary.periods') FROM action a
-             WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch
-               AND json_type(a.extra, '$.fixtureSummary.periods') = 'array'
-             ORDER BY a.position DESC LIMIT 1)) p
-WHERE p.type = 'object'"""
+  {json.elements(newest, "p")}
+WHERE {json.is_object("p")}"""
 
 
 def raw_frames(dialect: Dialect) -> str:

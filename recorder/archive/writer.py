@@ -11,17 +11,15 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from datetime import UTC, datetime
+from itertools import groupby
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
-from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection
 
 from recorder.archive import migrate
 from recorder.archive.apply import apply, close_dangling_sessions
-from recorder.archive.dialect import Dialect, parse_url, sqlite_path
-from recorder.archive.lock import WriterLock
+from recorder.archive.dialect import DiskErrors, parse_url
 from recorder.errors import ArchiveHeld, DamagedArchive, DiskError, RecorderError
 from recorder.operations import AddFrame, Operation
 
@@ -29,8 +27,23 @@ MAX_PENDING_BYTES = 64 * 1024 * 1024
 """Payload bytes that may wait for the disk before the reading of sockets pauses."""
 
 
+T = TypeVar("T")
+
+
+class _Errand:
+    """A change that somebody else describes, and the future that gets what comes of it."""
+
+    def __init__(self, change: Callable[[Connection], Any], afterwards: Callable[[Connection], None]) -> None:
+        self.change = change
+        self.afterwards = afterwards
+        self.future: Future[Any] = Future()
+
+
+_Item = Operation | Future[None] | _Errand
+
+
 class Writer:
-    """Owns the archive's lock, its writing connection and the thread that uses it.
+    """Holds the archive, its writing connection and the thread that uses it.
 
     ``failed`` is called once, on the writer's thread, when it stops because of an error.
     Opening makes or upgrades the schema, and closes the sessions of a recorder that died. Raises
@@ -43,22 +56,19 @@ class Writer:
         self.url = url
         self.error: RecorderError | None = None
         """Why the writer stopped, if it did; nothing submitted after that is stored."""
+        self.committed: Callable[[Sequence[Operation]], None] = lambda _operations: None
+        """Called on the writer's thread with the operations of each transaction once it is durable; must be quick."""
         self._failed = failed
-        self._lock = lock(url)
+        self._held = self.dialect.hold(url)
         try:
-            if self.dialect.exists(url):
-                # Before the writing engine makes its mark: what is not ours stays as it is, to the byte.
-                with DiskErrors(self.dialect, url), self.dialect.reader(url).connect() as connection:
-                    migrate.require_ours(connection, self.dialect.place(url))
-            self._engine = self.dialect.writer(url)
+            self._engine = migrate.writable(url, self.dialect)
             with DiskErrors(self.dialect, url), self._engine.begin() as connection:
-                migrate.prepare(connection, self.dialect, self.dialect.place(url))
                 close_dangling_sessions(connection)
         except BaseException:
-            self._lock.release()
+            self._held.release()
             raise
         self._condition = threading.Condition()
-        self._pending: list[Operation | Future[None]] = []
+        self._pending: list[_Item] = []
         self._pending_bytes = 0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="archive-writer", daemon=True)
@@ -78,6 +88,22 @@ class Writer:
             self._pending.extend(operations)
             self._pending_bytes += size
             self._condition.notify()
+
+    def carry_out(
+        self, change: Callable[[Connection], T], afterwards: Callable[[Connection], None] = lambda _connection: None
+    ) -> Future[T]:
+        """Run ``change`` in a transaction of its own, behind everything submitted so far; return what it will return.
+
+        ``afterwards`` is called once that is committed, outside of any transaction.
+
+        What it raises is the future's, and the writer goes on, unless the disk or the archive itself has failed.
+        """
+        errand = _Errand(change, afterwards)
+        with self._condition:
+            self._raise_refusal()
+            self._pending.append(errand)
+            self._condition.notify()
+        return errand.future
 
     def flushed(self) -> Future[None]:
         """Return a future that resolves once everything submitted so far is on the disk."""
@@ -100,7 +126,7 @@ class Writer:
             self._condition.notify()
         self._thread.join()
         self._engine.dispose()
-        self._lock.release()
+        self._held.release()
         self._raise_error()
 
     def _raise_refusal(self) -> None:
@@ -113,21 +139,45 @@ class Writer:
             raise self.error
 
     def _run(self) -> None:
-        futures: list[Future[None]] = []
+        futures: list[Future[Any]] = []
         try:
             with self._engine.connect() as connection:
                 while (batch := self._take()) is not None:
-                    futures = [item for item in batch if isinstance(item, Future)]
-                    operations = [item for item in batch if not isinstance(item, Future)]
-                    if operations:
-                        with DiskErrors(self.dialect, self.url), connection.begin():
-                            apply(connection, self.dialect, operations)
-                    for future in futures:
-                        future.set_result(None)
+                    futures = [future for item in batch if (future := _future(item)) is not None]
+                    for is_errand, items in groupby(batch, key=lambda item: isinstance(item, _Errand)):
+                        if is_errand:
+                            self._run_errands(connection, [item for item in items if isinstance(item, _Errand)])
+                        else:
+                            self._store(connection, list(items))
         except BaseException as error:
             self._fail(error, futures)
 
-    def _take(self) -> list[Operation | Future[None]] | None:
+    def _store(self, connection: Connection, items: Sequence[_Item]) -> None:
+        """Commit what gathered, tell of it, and then say so to those who wait for it."""
+        operations = [item for item in items if not isinstance(item, Future | _Errand)]
+        if operations:
+            with DiskErrors(self.dialect, self.url), connection.begin():
+                apply(connection, self.dialect, operations)
+            self.committed(operations)
+        for item in items:
+            if isinstance(item, Future):
+                item.set_result(None)
+
+    def _run_errands(self, connection: Connection, errands: Sequence[_Errand]) -> None:
+        for errand in errands:
+            try:
+                with DiskErrors(self.dialect, self.url):
+                    with connection.begin():
+                        result = errand.change(connection)
+                    errand.afterwards(connection)
+            except (DiskError, DamagedArchive, ArchiveHeld):
+                raise
+            except Exception as error:
+                errand.future.set_exception(error)
+            else:
+                errand.future.set_result(result)
+
+    def _take(self) -> list[_Item] | None:
         """Wait for work and take all of it; None when closing and nothing is left."""
         with self._condition:
             self._condition.wait_for(lambda: self._pending or self._closing)
@@ -135,7 +185,7 @@ class Writer:
             self._pending_bytes = 0
             return batch or None
 
-    def _fail(self, error: BaseException, futures: list[Future[None]]) -> None:
+    def _fail(self, error: BaseException, futures: list[Future[Any]]) -> None:
         if not isinstance(error, RecorderError):
             told = RecorderError(f"{self.dialect.place(self.url)}: the writer stopped on an unexpected {error!r}")
             told.__cause__ = error
@@ -143,44 +193,11 @@ class Writer:
         with self._condition:
             left, self._pending = self._pending, []
             self.error = error
-        for future in futures + [item for item in left if isinstance(item, Future)]:
+        for future in [*futures, *(future for item in left if (future := _future(item)) is not None)]:
             if not future.done():
                 future.set_exception(error)
         self._failed()
 
 
-def lock(url: URL) -> WriterLock:
-    """Take the archive for writing; ArchiveHeld or DiskError when it cannot be had."""
-    path = sqlite_path(url)
-    try:
-        return WriterLock(path, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    except OSError as error:
-        raise DiskError(f"{path} cannot be written ({error.strerror}); mend that or name another database") from None
-
-
-class DiskErrors:
-    """Turns what a database says about its disk into one sentence with the way out."""
-
-    def __init__(self, dialect: Dialect, url: URL) -> None:
-        self._place = dialect.place(url)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if not isinstance(error, DBAPIError):
-            return
-        name = getattr(error.orig, "sqlite_errorname", "")
-        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
-            raise DiskError(
-                f"{self._place}: {error.orig} ({name}); make room or mend the disk and run again: what was "
-                "acknowledged is stored, the rest will be asked of the vendor again"
-            ) from error
-        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            raise ArchiveHeld(
-                f"{self._place}: {error.orig}: another program has kept it locked; let it finish and run again"
-            ) from error
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-            raise DamagedArchive(
-                f"{self._place}: {error.orig} ({name}); keep the file as it is and restore a backup beside it"
-            ) from error
+def _future(item: _Item) -> Future[Any] | None:
+    return item.future if isinstance(item, _Errand) else item if isinstance(item, Future) else None

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from recorder import __version__
-from recorder.cli import database, reading, recording, serving
+from recorder.cli import database, purging, reading, recording, serving
 
 app = typer.Typer(
     name="recorder",
@@ -38,6 +38,7 @@ for _function in (
     reading.fixtures,
     reading.timeline,
     reading.frames,
+    purging.purge,
     serving.replay,
 ):
     app.command()(_function)

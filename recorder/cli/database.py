@@ -15,27 +15,26 @@ app = typer.Typer(no_args_is_help=True, help="The schema: upgrade it, take it ba
 @command
 def upgrade(database_url: DatabaseUrl = DEFAULT_DATABASE, verbose: Verbose = 0, quiet: Quiet = False) -> None:
     """Make an empty database an archive, or bring an older one up to this version (after a backup copy)."""
-    from recorder.archive.writer import Writer
+    from recorder.archive import maintain
 
-    with Writer(database_url) as writer:
-        place = writer.dialect.place(writer.url)
-    typer.echo(f"{place} is at the schema of this version")
+    typer.echo(f"{maintain.upgrade(database_url)} is at the schema of this version")
 
 
 @app.command()
 @command
 def downgrade(
-    revision: Annotated[str, typer.Argument(help="The revision to go back to; `base` removes all tables.")],
+    revision: Annotated[
+        str | None, typer.Argument(help="The revision to go back to, else the one before; `base` removes all tables.")
+    ] = None,
     database_url: DatabaseUrl = DEFAULT_DATABASE,
     yes: Annotated[bool, typer.Option("--yes", help="Do it: what the older schema cannot hold is lost.")] = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Take the schema back to an older revision."""
+    """Take the schema back to an older revision (a SQLite file after a copy)."""
     from recorder.archive import maintain
 
-    maintain.downgrade(database_url, revision, sure=yes)
-    typer.echo(f"the schema is at {revision}")
+    typer.echo(f"the schema is at {maintain.downgrade(database_url, revision, sure=yes)}")
 
 
 @app.command()

@@ -50,6 +50,14 @@ def run(
         str | None,
         typer.Option("--proxy", envvar="RECORDER_PROXY", help="Dial through this HTTP or SOCKS proxy.", metavar="URL"),
     ] = None,
+    spool: Annotated[
+        Path | None,
+        typer.Option("--spool", help="Directory of the local spool, when the database is Postgres.", metavar="DIR"),
+    ] = None,
+    spool_keep: Annotated[
+        float,
+        duration_option("--spool-keep", "A match stays in the spool so long after Postgres was seen to have all of it."),
+    ] = "7d",  # type: ignore[assignment]
     connect_rate: Annotated[
         float,
         typer.Option("--connect-rate", min=0.01, help="Connection attempts a second; more than 5: loopback only."),
@@ -82,6 +90,8 @@ def run(
         keep_trying=keep_trying,
         strict=strict,
         proxy=proxy,
+        spool=spool,
+        spool_keep_s=spool_keep,
         timing=Timing(dead=dead_after, linger=linger, give_up=give_up),
     )
     daemon.run(settings, entries)

@@ -52,7 +52,7 @@ class Archive:
     def streams(self, *, sport: str | None = None, feed: str | None = None) -> list[Row[Any]]:
         """Return rows of the `streams` view."""
         return self._reader.rows(
-            "SELECT * FROM streams WHERE (:sport IS NULL OR sport = :sport) AND (:feed IS NULL OR feed = :feed) "
+            "SELECT * FROM streams WHERE sport = coalesce(:sport, sport) AND feed = coalesce(:feed, feed) "
             "ORDER BY sport, fixture_id, feed, channel",
             {"sport": sport, "feed": feed},
         )

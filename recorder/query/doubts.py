@@ -38,13 +38,14 @@ def gaps(reader: Reader, stream_id: int, as_of_us: int | None = None) -> list[Ro
 
     ``as_of_us``: those that had begun by then, with ``resolved_at`` as it stood then (microseconds UTC).
     """
-    resolved = "CASE WHEN g.resolved_us <= :as_of_us OR :as_of_us IS NULL THEN v.resolved_at END"
+    moment = "coalesce(CAST(:as_of_us AS BIGINT), 9223372036854775807)"  # none: everything that is known by now
+    resolved = f"CASE WHEN g.resolved_us <= {moment} THEN v.resolved_at END"
     return reader.rows(
         f"""
         SELECT v.epoch, v.cause, v.ours, v.detail, v.from_position, v.to_position, v.from_time, v.to_time,
           {resolved} AS resolved_at
         FROM gap g JOIN gaps v ON v.stream_id = g.stream_id AND v.gap_id = g.gap_id
-        WHERE v.stream_id = :id AND (:as_of_us IS NULL OR g.from_us <= :as_of_us)
+        WHERE v.stream_id = :id AND g.from_us <= {moment}
         ORDER BY g.from_us, g.gap_id""",
         {"id": stream_id, "as_of_us": as_of_us},
     )

@@ -31,7 +31,7 @@ def fixtures(reader: Reader, wanted: Filter) -> list[Row[Any]]:
         "WHERE s.fixture_id = m.fixture_id)"
     )
     rows = reader.rows(
-        f"SELECT m.*, {first} AS first_occurred_at FROM matches m ORDER BY first_occurred_at, fixture_id"
+        f"SELECT m.*, {first} AS first_occurred_at FROM matches m ORDER BY first_occurred_at NULLS FIRST, fixture_id"
     )
     return [row for row in rows if _meets(row, wanted)]
 

@@ -9,8 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from recorder.archive import migrate
-from recorder.archive.dialect import Dialect, parse_url
-from recorder.archive.writer import DiskErrors
+from recorder.archive.dialect import Dialect, DiskErrors, parse_url
 from recorder.errors import UsageError
 
 
@@ -23,12 +22,26 @@ class Reader:
 
     def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row[Any]]:
         """Return what a statement selects; its parameters are bound, never pasted in."""
-        return list(self.connection.execute(text(statement), dict(parameters or {})).all())
+        with self._transaction():
+            return list(self.connection.execute(text(statement), dict(parameters or {})).all())
 
     def stream(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Row[Any]]:
         """Yield what a statement selects, row by row: for results that may not fit into memory."""
         options = {"stream_results": True, "yield_per": 500}
-        yield from self.connection.execute(text(statement), dict(parameters or {}), execution_options=options)
+        with (
+            self._transaction(),
+            self.connection.execute(text(statement), dict(parameters or {}), execution_options=options) as found,
+        ):
+            yield from found
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """One for each question: between them a connection that stays open must not hold up a change of the schema."""
+        if self.connection.in_transaction():
+            yield
+        else:
+            with self.connection.begin():
+                yield
 
 
 @contextmanager
@@ -41,7 +54,8 @@ def reading(database_url: str) -> Iterator[Reader]:
     engine = dialect.reader(url)
     try:
         with DiskErrors(dialect, url), engine.connect() as connection:
-            migrate.require_readable(connection, place)
+            with connection.begin():
+                migrate.require_readable(connection, place)
             yield Reader(connection, dialect)
     finally:
         engine.dispose()

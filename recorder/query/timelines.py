@@ -33,7 +33,7 @@ def timeline(reader: Reader, question: Question) -> list[Row[Any]]:
     where, parameters = _known(question)
     select = views.actions if question.revisions else views.timeline
     order = "position" if question.revisions else "ordinal"
-    rows = reader.rows(f"SELECT * FROM ({select(reader.dialect, where)}) ORDER BY {order}", parameters)
+    rows = reader.rows(f"SELECT * FROM ({select(reader.dialect, where)}) known ORDER BY {order}", parameters)
     return [row for row in rows if _shown(row, question)]
 
 
@@ -50,7 +50,7 @@ def known(reader: Reader, question: Question) -> Known:
     """Return what was known of the match as a whole at the moment that is asked about, whatever is shown of it."""
     where, parameters = _known(question)
     rows = reader.rows(
-        f"SELECT home_score, away_score FROM ({views.actions(reader.dialect, where)}) ORDER BY position DESC",
+        f"SELECT home_score, away_score FROM ({views.actions(reader.dialect, where)}) known ORDER BY position DESC",
         parameters,
     )
     home = next((row.home_score for row in rows if row.home_score is not None), None)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from recorder.archive.dialect import parse_url
+from recorder.archive.merging.whole import merge
 from recorder.archive.writer import Writer
 from recorder.feed.booking import frame_of
 from recorder.feed.ledger import Ledger
@@ -37,22 +39,45 @@ _fixtures = itertools.count(1)
 
 @dataclass
 class Filled:
-    """An archive's file, read as a user's own SQL reads it."""
+    """An archive, written as a recorder does and read as a user's own SQL reads it.
+
+    A recorder writes the file. Where ``url`` is a Postgres database that is where it is read, and the file is the
+    spool from which it is shipped.
+    """
 
     path: Path
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self.url = self.url or self.spool_url
 
     @property
-    def url(self) -> str:
+    def spool_url(self) -> str:
         return f"sqlite:///{self.path}"
 
+    @property
+    def is_shipped(self) -> bool:
+        return self.url != self.spool_url
+
     def write(self, *operations: Operation) -> None:
-        """Open the archive, store, close it."""
-        with Writer(self.url) as writer:
+        """Open the file, store, close it, ship it."""
+        with Writer(self.spool_url) as writer:
             writer.submit(operations)
+        ship(self)
 
     def select(self, statement: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self.path)) as connection:
-            return connection.execute(statement, parameters).fetchall()
+        """Return what plain SQL with ``?`` for parameters selects: times and JSON as text on both databases."""
+        if not self.is_shipped:
+            with closing(sqlite3.connect(self.path)) as connection:
+                return connection.execute(statement, parameters).fetchall()
+        url, dialect = parse_url(self.url)
+        with dialect.reader(url).connect() as shipped:
+            return [tuple(row) for row in shipped.exec_driver_sql(statement.replace("?", "%s"), parameters)]
+
+    def columns(self, view: str) -> list[str]:
+        url, dialect = parse_url(self.url)
+        with dialect.reader(url).connect() as connection:
+            return list(connection.exec_driver_sql(f"SELECT * FROM {view} WHERE 1 = 0").keys())
 
     def value(self, statement: str, *parameters: object) -> Any:
         ((value,),) = self.select(statement, *parameters)
@@ -112,12 +137,17 @@ def recorded(match: Match, *, first: int | None = None, end: bool = True, **said
     return found
 
 
-def fill(path: Path, *matches: Match) -> Filled:
+def fill(path: Path, *matches: Match, url: str = "") -> Filled:
     """Make an archive that holds these matches."""
-    with Writer(f"sqlite:///{path}") as writer:
-        for match in matches:
-            writer.submit(recorded(match))
-    return Filled(path)
+    filled = Filled(path, url)
+    filled.write(*(operation for match in matches for operation in recorded(match)))
+    return filled
+
+
+def ship(filled: Filled) -> None:
+    """Bring what is in the file to where it is read."""
+    if filled.is_shipped:
+        merge(filled.spool_url, filled.url)
 
 
 @dataclass

@@ -170,7 +170,7 @@ def test_finished_is_what_was_said_last(archive: Filled) -> None:
         history.add(finished=finished)
     archive.write(*history.operations)
     assert stored(archive, history).finished is False
-    assert archive.select("SELECT finished FROM streams") == [(0,)]
+    assert archive.select("SELECT finished FROM streams") == [(False,)]
 
 
 # -- frames without a place, and doubts --------------------------------------------------------------------------------

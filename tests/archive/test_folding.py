@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from recorder.archive.writer import Writer
 from recorder.query.reading import reading
 from recorder.query.timelines import Question, timeline
-from tests.archive.filling import START_US, Filled, History, recorded, stream_of
+from tests.archive.filling import START_US, Filled, History, recorded, ship, stream_of
+from tests.conftest import NewArchive
 from tests.vendor import load, names
 
 Open = tuple[Writer, Filled]
@@ -67,6 +69,7 @@ def stored(open_archive: Open, told: Sequence[Told]) -> History:
         history.add(START_US + each.seconds * 1_000_000, action_id=each.action_id, send_type=each.send_type)
     open_archive[0].submit(history.operations)
     open_archive[0].flushed().result()
+    ship(open_archive[1])
     return history
 
 
@@ -100,10 +103,10 @@ def test_known_until_gives_the_as_of_rule(open_archive: Open, told: list[Told], 
         if each.seconds <= moment:
             newest[position if each.action_id is None else each.action_id] = position
     rows = open_archive[1].select(
-        "SELECT position FROM actions WHERE stream_id = ?1 AND received_at <= ?2"
-        " AND (known_until IS NULL OR known_until > ?2) ORDER BY position",
+        "SELECT position FROM actions WHERE stream_id = ? AND received_at <= ?"
+        " AND (known_until IS NULL OR known_until > ?) ORDER BY position",
         stream_id,
-        f"2023-11-14T22:13:{20 + moment}.000000Z",
+        *[f"2023-11-14T22:13:{20 + moment}.000000Z"] * 2,
     )
     assert [row[0] for row in rows] == sorted(newest.values())
 
@@ -155,12 +158,14 @@ def test_the_score_that_was_known(ten: Filled) -> None:
 
 
 @pytest.mark.parametrize("name", ["soccer-france-croatia", "snooker-1"])
-def test_as_of_a_position_is_the_timeline_of_the_shorter_list(ten: Filled, name: str) -> None:
+def test_as_of_a_position_is_the_timeline_of_the_shorter_list(
+    ten: Filled, new_archive: NewArchive, tmp_path: Path, name: str
+) -> None:
     """After the action at N the match was what a list of N + 1 actions says, row by row."""
     match = load(name)
     stream_id = stream_of(match).stream_id
     for position in (0, 1, 17, 100, 300, len(match.packets) - 1):
-        shorter = Filled(ten.path.with_name(f"{name}-{position}.db"))
+        shorter = new_archive(tmp_path / f"{position}.db")
         shorter.write(*recorded(match, first=position + 1))
         with reading(ten.url) as whole, reading(shorter.url) as part:
             then = timeline(whole, Question(stream_id, as_of_position=position))

@@ -1,4 +1,8 @@
-"""The one thread that writes: what it acknowledged is there, whatever happens next."""
+"""The one thread that writes: what it acknowledged is there, whatever happens next.
+
+It writes SQLite files only (Postgres is filled from such a file), so most of this is about the file; what it stores is
+read back from both databases.
+"""
 
 from __future__ import annotations
 
@@ -64,32 +68,32 @@ def run(script: str, *arguments: object, stdin: bytes | None = None) -> subproce
 # -- storing -----------------------------------------------------------------------------------------------------------
 
 
-def test_flushed_means_that_others_see_it(archive: Filled) -> None:
+def test_flushed_means_that_others_see_it(file: Filled) -> None:
     """Once the future has resolved, another connection reads every row that was submitted before."""
     made = history(200)
-    with Writer(archive.url) as writer:
+    with Writer(file.url) as writer:
         writer.submit(made.operations)
         writer.flushed().result()
-        assert archive.value("SELECT count(*) FROM action") == 200
-        assert [row[0] for row in archive.select("SELECT payload FROM frame")] == list(payloads(made.operations))
+        assert file.value("SELECT count(*) FROM action") == 200
+        assert [row[0] for row in file.select("SELECT payload FROM frame")] == list(payloads(made.operations))
 
 
-def test_flushed_with_nothing_to_do(archive: Filled) -> None:
+def test_flushed_with_nothing_to_do(file: Filled) -> None:
     """The future resolves when nothing was submitted."""
-    with Writer(archive.url) as writer:
+    with Writer(file.url) as writer:
         assert writer.flushed().result(timeout=30) is None
 
 
-def test_closing_stores_what_was_submitted(archive: Filled) -> None:
+def test_closing_stores_what_was_submitted(file: Filled) -> None:
     """Leaving stores everything, and empties the write-ahead log into the file."""
-    archive.write(*history(50).operations)
-    assert archive.value("SELECT count(*) FROM action") == 50
-    assert sorted(path.name for path in archive.path.parent.iterdir()) == ["archive.db", "archive.db.lock"]
+    file.write(*history(50).operations)
+    assert file.value("SELECT count(*) FROM action") == 50
+    assert sorted(path.name for path in file.path.parent.iterdir()) == ["archive.db", "archive.db.lock"]
 
 
-def test_nothing_is_taken_after_closing(archive: Filled) -> None:
+def test_nothing_is_taken_after_closing(file: Filled) -> None:
     """A closed writer refuses: what it took would be lost in silence."""
-    with Writer(archive.url) as writer:
+    with Writer(file.url) as writer:
         pass
     for late in (lambda: writer.submit(history().operations), writer.flushed):
         with pytest.raises(RecorderError, match="closed"):
@@ -115,25 +119,25 @@ def test_rows_come_in_the_order_of_submission(archive: Filled) -> None:
     ],
     ids=lambda operation: type(operation).__name__,
 )
-def test_an_operation_whose_rows_are_missing_stops_the_writer(archive: Filled, operation: Operation) -> None:
+def test_an_operation_whose_rows_are_missing_stops_the_writer(file: Filled, operation: Operation) -> None:
     """Doubt about our own data is never silent: 65, and nothing of that transaction is stored."""
     with pytest.raises(DamagedArchive, match=type(operation).__name__):
-        archive.write(open_stream(Stream("betting", "soccer", "a")), operation)
-    assert archive.select("SELECT * FROM streams") == []
+        file.write(open_stream(Stream("betting", "soccer", "a")), operation)
+    assert file.select("SELECT * FROM streams") == []
 
 
-def test_a_database_that_another_program_keeps_locked(archive: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_another_program_keeps_locked(file: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
     """75 once the busy time-out is over: nothing is wrong with the archive, somebody else is writing in it."""
-    archive.write(open_stream(Stream("betting", "soccer", "a")))
-    monkeypatch.setattr("recorder.archive.dialect._BUSY_TIMEOUT_MS", 1)
-    other = sqlite3.connect(archive.path, isolation_level=None)
+    file.write(open_stream(Stream("betting", "soccer", "a")))
+    monkeypatch.setattr("recorder.archive.sqlite._BUSY_TIMEOUT_MS", 1)
+    other = sqlite3.connect(file.path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(ArchiveHeld, match="locked"):
-        Writer(archive.url)
+        Writer(file.url)
     other.close()
 
 
-def test_many_threads_submit(archive: Filled) -> None:
+def test_many_threads_submit(file: Filled) -> None:
     """Streams submit side by side; each one's rows are whole and in order."""
     histories = [history(40) for _ in range(8)]
 
@@ -141,21 +145,21 @@ def test_many_threads_submit(archive: Filled) -> None:
         for operation in made.operations:
             writer.submit([operation])
 
-    with Writer(archive.url) as writer:
+    with Writer(file.url) as writer:
         threads = [threading.Thread(target=submit, args=(made,)) for made in histories]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    assert archive.select("SELECT count(*), min(position), max(position) FROM action GROUP BY stream_id") == (
+    assert file.select("SELECT count(*), min(position), max(position) FROM action GROUP BY stream_id") == (
         [(40, 0, 39)] * 8
     )
 
 
-def test_what_gathers_during_one_commit_is_one_transaction(archive: Filled) -> None:
+def test_what_gathers_during_one_commit_is_one_transaction(file: Filled) -> None:
     """While another process holds the database, everybody's rows gather, and are committed together."""
     commits: list[object] = []
-    with Writer(archive.url) as writer:
+    with Writer(file.url) as writer:
         event.listen(writer._engine, "commit", commits.append)
         # Another program in a write transaction of its own makes the first commit wait.
         other = writer.dialect.writer(writer.url).connect()
@@ -163,31 +167,31 @@ def test_what_gathers_during_one_commit_is_one_transaction(archive: Filled) -> N
         for _ in range(10):
             writer.submit(history(20).operations)
         acknowledged = [writer.flushed() for _ in range(3)]
-        assert archive.value("SELECT count(*) FROM action") == 0
+        assert file.value("SELECT count(*) FROM action") == 0
         assert not any(future.done() for future in acknowledged)
         other.rollback()
         other.close()
         wait(acknowledged, timeout=30)
-        assert archive.value("SELECT count(*) FROM action") == 200
+        assert file.value("SELECT count(*) FROM action") == 200
     assert len(commits) <= 2
 
 
-def test_readers_never_see_half_a_submission(archive: Filled) -> None:
+def test_readers_never_see_half_a_submission(file: Filled) -> None:
     """A frame and its actions are one transaction: whoever reads meanwhile finds as many of one as of the other."""
     differences = "SELECT (SELECT count(*) FROM frame) - (SELECT count(*) FROM action)"
     made = history(0)
-    with Writer(archive.url) as writer:
+    with Writer(file.url) as writer:
         writer.submit(made.taken())
         for _ in range(150):
             made.add(type="Pass")
             writer.submit(made.taken())
-            assert archive.value(differences) == 0
+            assert file.value(differences) == 0
 
 
-def test_one_submission_is_stored_whole_or_not_at_all(archive: Filled) -> None:
+def test_one_submission_is_stored_whole_or_not_at_all(file: Filled) -> None:
     """What follows a failing operation in a submission, and what stands before it, is not stored."""
     first, second = history(), history()
-    writer = Writer(archive.url)
+    writer = Writer(file.url)
     writer.submit(first.operations)
     writer.flushed().result()
     writer.submit([*second.operations, first.operations[-1]])
@@ -196,14 +200,14 @@ def test_one_submission_is_stored_whole_or_not_at_all(archive: Filled) -> None:
     assert isinstance(told.value.__cause__, IntegrityError)
     with pytest.raises(RecorderError):
         writer.close()
-    assert archive.value("SELECT count(*) FROM action") == 3
+    assert file.value("SELECT count(*) FROM action") == 3
 
 
-def test_a_failed_writer_tells_everybody(archive: Filled) -> None:
+def test_a_failed_writer_tells_everybody(file: Filled) -> None:
     """The error calls `failed` once, resolves every future, and meets whoever submits afterwards."""
     calls: list[int] = []
     made = history()
-    writer = Writer(archive.url, lambda: calls.append(threading.get_ident()))
+    writer = Writer(file.url, lambda: calls.append(threading.get_ident()))
     writer.submit([*made.operations, made.operations[0], made.operations[-1]])
     with pytest.raises(RecorderError):
         writer.flushed().result()
@@ -215,7 +219,7 @@ def test_a_failed_writer_tells_everybody(archive: Filled) -> None:
     assert calls != [threading.get_ident()]
 
 
-def test_room_waits_while_too_much_is_pending(archive: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_room_waits_while_too_much_is_pending(file: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading of sockets pauses while more than the limit waits for the disk, and goes on when it is stored."""
     monkeypatch.setattr(writing, "MAX_PENDING_BYTES", 100_000)
 
@@ -242,9 +246,9 @@ def test_room_waits_while_too_much_is_pending(archive: Filled, monkeypatch: pyte
         other.close()
         await waiting
 
-    with Writer(archive.url) as writer:
+    with Writer(file.url) as writer:
         asyncio.run(pauses())
-    assert archive.value("SELECT count(*) FROM frame") == 2
+    assert file.value("SELECT count(*) FROM frame") == 2
 
 
 def test_two_names_in_one_id(archive: Filled) -> None:
@@ -287,41 +291,41 @@ def test_sessions_are_kept_as_told(archive: Filled) -> None:
 # -- one writer --------------------------------------------------------------------------------------------------------
 
 
-def test_a_second_writer_is_told_who_writes(archive: Filled) -> None:
+def test_a_second_writer_is_told_who_writes(file: Filled) -> None:
     """75, naming the process; any number may read meanwhile."""
-    with Writer(archive.url), reading(archive.url), reading(archive.url):
+    with Writer(file.url), reading(file.url), reading(file.url):
         with pytest.raises(ArchiveHeld, match=rf"pid {os.getpid()} since 20") as held:
-            Writer(archive.url)
+            Writer(file.url)
         assert held.value.exit_code == 75
 
 
-def test_a_second_process_is_told_who_writes(archive: Filled) -> None:
+def test_a_second_process_is_told_who_writes(file: Filled) -> None:
     """The lock holds between processes."""
     script = "import sys; from recorder.archive.writer import Writer; Writer(sys.argv[1])"
-    with Writer(archive.url):
-        told = run(script, archive.url)
+    with Writer(file.url):
+        told = run(script, file.url)
     assert f"pid {os.getpid()}" in told.stderr.decode()
-    assert run(script, archive.url).returncode == 0
+    assert run(script, file.url).returncode == 0
 
 
-def test_two_names_of_one_file_are_one_archive(archive: Filled, tmp_path: Path) -> None:
+def test_two_names_of_one_file_are_one_archive(file: Filled, tmp_path: Path) -> None:
     """A symbolic link does not let a second writer in."""
     link = tmp_path / "link.db"
-    link.symlink_to(archive.path)
-    with Writer(archive.url), pytest.raises(ArchiveHeld):
+    link.symlink_to(file.path)
+    with Writer(file.url), pytest.raises(ArchiveHeld):
         Writer(f"sqlite:///{link}")
 
 
-def test_an_archive_is_let_go(archive: Filled) -> None:
+def test_an_archive_is_let_go(file: Filled) -> None:
     """After closing, and after a refusal to open, the next writer comes in."""
-    with Writer(archive.url):
+    with Writer(file.url):
         pass
-    archive.path.write_bytes(b"no database" * 100)
+    file.path.write_bytes(b"no database" * 100)
     for _ in range(2):
         with pytest.raises(DamagedArchive):
-            Writer(archive.url)
-    archive.path.unlink()
-    archive.write()
+            Writer(file.url)
+    file.path.unlink()
+    file.write()
 
 
 # -- the disk ----------------------------------------------------------------------------------------------------------
@@ -347,20 +351,20 @@ except RecorderError as error:
 """
 
 
-def test_a_full_disk_keeps_what_was_acknowledged(archive: Filled) -> None:
+def test_a_full_disk_keeps_what_was_acknowledged(file: Filled) -> None:
     """When the file may not grow the writer stops with 74; every acknowledged row is there, and it can go on."""
-    stopped = run(FILLING_DISK, archive.url)
+    stopped = run(FILLING_DISK, file.url)
     acknowledged = int(stopped.stdout.split()[-1])
     assert stopped.returncode == 74
     assert b"make room" in stopped.stderr
     operations = recorded(load("snooker-1"))
     wanted = list(payloads(operations[:acknowledged]))
     stored = "SELECT payload FROM frame ORDER BY frame_number"
-    assert [row[0] for row in archive.select(stored)] == wanted
+    assert [row[0] for row in file.select(stored)] == wanted
     assert 10 < len(wanted) < 400
-    assert archive.value("PRAGMA integrity_check") == "ok"
-    archive.write(*operations[acknowledged:])
-    assert [row[0] for row in archive.select(stored)] == list(payloads(operations))
+    assert file.value("PRAGMA integrity_check") == "ok"
+    file.write(*operations[acknowledged:])
+    assert [row[0] for row in file.select(stored)] == list(payloads(operations))
 
 
 def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
@@ -370,44 +374,44 @@ def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
     assert told.value.exit_code == 74
 
 
-def test_a_directory_in_place_of_the_file(archive: Filled) -> None:
+def test_a_directory_in_place_of_the_file(file: Filled) -> None:
     """A path that is a directory is no disk to write on."""
-    archive.path.mkdir()
+    file.path.mkdir()
     with pytest.raises(DiskError, match="SQLITE_CANTOPEN"):
-        Writer(archive.url)
+        Writer(file.url)
 
 
 @pytest.mark.parametrize("opening", [Writer, lambda url: reading(url).__enter__()], ids=["writer", "reader"])
-def test_a_file_that_is_no_database(archive: Filled, opening: type[Writer]) -> None:
+def test_a_file_that_is_no_database(file: Filled, opening: type[Writer]) -> None:
     """65, and the file stays as it is for whoever wants to recover it."""
-    archive.path.write_bytes(b"this is no database, however long it is" * 1000)
-    before = archive.path.read_bytes()
+    file.path.write_bytes(b"this is no database, however long it is" * 1000)
+    before = file.path.read_bytes()
     with pytest.raises(DamagedArchive, match="SQLITE_NOTADB") as told:
-        opening(archive.url)
+        opening(file.url)
     assert told.value.exit_code == 65
-    assert archive.path.read_bytes() == before
+    assert file.path.read_bytes() == before
 
 
-def damage(archive: Filled) -> None:
+def damage(file: Filled) -> None:
     """Overwrite every page but the first, which says what there is."""
-    filled = archive.path.read_bytes()
-    archive.path.write_bytes(filled[:16384] + b"\xff" * (len(filled) - 16384))
+    filled = file.path.read_bytes()
+    file.path.write_bytes(filled[:16384] + b"\xff" * (len(filled) - 16384))
 
 
-def test_damaged_pages_stop_the_reader(archive: Filled) -> None:
+def test_damaged_pages_stop_the_reader(file: Filled) -> None:
     """A page that is not what was written is 65, not an answer."""
-    fill(archive.path, load("snooker-1"))
-    damage(archive)
-    with pytest.raises(DamagedArchive, match="SQLITE_CORRUPT"), reading(archive.url) as reader:
+    fill(file.path, load("snooker-1"))
+    damage(file)
+    with pytest.raises(DamagedArchive, match="SQLITE_CORRUPT"), reading(file.url) as reader:
         reader.rows("SELECT * FROM timeline")
 
 
-def test_damaged_pages_stop_the_writer(archive: Filled) -> None:
+def test_damaged_pages_stop_the_writer(file: Filled) -> None:
     """Doubt about our own data stops the capture, loudly: 65."""
-    fill(archive.path, load("snooker-1"))
-    damage(archive)
+    fill(file.path, load("snooker-1"))
+    damage(file)
     with pytest.raises(DamagedArchive, match="restore a backup"):
-        archive.write(*history().operations)
+        file.write(*history().operations)
 
 
 WITHOUT_PRIVILEGES = """
@@ -428,16 +432,16 @@ except DiskError as error:
 """
 
 
-def test_reading_where_nothing_may_be_written(archive: Filled) -> None:
+def test_reading_where_nothing_may_be_written(file: Filled) -> None:
     """An archive in a read-only directory, as on a mounted copy, is read; writing it is 74."""
-    fill(archive.path, load("snooker-1"))
-    archive.path.with_name("archive.db.lock").unlink()
-    archive.path.chmod(0o444)
-    archive.path.parent.chmod(0o555)
+    fill(file.path, load("snooker-1"))
+    file.path.with_name("archive.db.lock").unlink()
+    file.path.chmod(0o444)
+    file.path.parent.chmod(0o555)
     try:
-        told = run(WITHOUT_PRIVILEGES, archive.url, archive.path.parent)
+        told = run(WITHOUT_PRIVILEGES, file.url, file.path.parent)
     finally:
-        archive.path.parent.chmod(0o755)
+        file.path.parent.chmod(0o755)
     assert told.returncode == 0, told.stderr.decode()
     count, refusal = told.stdout.decode().splitlines()
     assert count == "472"
@@ -460,11 +464,11 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 @pytest.fixture
-def killed(archive: Filled) -> Filled:
+def killed(file: Filled) -> Filled:
     """An archive whose writer was killed in the middle of a session, with its write-ahead log left behind."""
-    assert run(DYING, archive.url).returncode == -signal.SIGKILL
-    assert archive.path.with_name("archive.db-wal").stat().st_size > 0
-    return archive
+    assert run(DYING, file.url).returncode == -signal.SIGKILL
+    assert file.path.with_name("archive.db-wal").stat().st_size > 0
+    return file
 
 
 def test_a_killed_writer_lost_nothing(killed: Filled) -> None:
@@ -507,8 +511,8 @@ def test_bytes_are_the_bytes(archive: Filled, payload: bytes) -> None:
     made = History()
     made.frame(Kind.UNKNOWN, payload)
     archive.write(*made.operations)
-    assert archive.select("SELECT payload, typeof(payload), opcode, kind FROM raw_frames") == [
-        (payload, "blob", "text", "unknown")
+    assert archive.select("SELECT payload, length(payload), opcode, kind FROM raw_frames") == [
+        (payload, len(payload), "text", "unknown")
     ]
 
 
@@ -520,11 +524,11 @@ def test_any_number_of_rows_in_one_submission(archive: Filled, count: int) -> No
     assert archive.value("SELECT count(*) FROM raw_frames") == count
 
 
-def test_the_same_frame_twice_is_refused(archive: Filled) -> None:
+def test_the_same_frame_twice_is_refused(file: Filled) -> None:
     """A key that is there is never overwritten: a second frame of that number stops the writer, the first stays."""
     made = History()
     frame = made.frame(Kind.UNKNOWN, b"first")
-    archive.write(*made.operations)
+    file.write(*made.operations)
     with pytest.raises(RecorderError, match="unexpected"):
-        archive.write(AddFrame(replace(frame, payload=b"second")))
-    assert archive.select("SELECT payload FROM raw_frames") == [(b"first",)]
+        file.write(AddFrame(replace(frame, payload=b"second")))
+    assert file.select("SELECT payload FROM raw_frames") == [(b"first",)]

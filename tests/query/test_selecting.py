@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from recorder.archive.writer import Writer
 from recorder.errors import UsageError
 from recorder.model import Stream
+from recorder.operations import Operation
 from recorder.query.reading import Reader, reading
 from recorder.query.selecting import select_stream, slug
 from tests.archive.filling import START_US, Filled, History, open_stream
@@ -91,36 +89,37 @@ def test_a_feed_that_was_not_recorded(reader: Reader) -> None:
         select_stream(reader, "leganes-valencia", "betting")
 
 
-def made(path: Path, *fixtures: tuple[str, str, str, int]) -> Filled:
-    """Make an archive of (fixture, home, away, day) on the betting feed."""
-    with Writer(f"sqlite:///{path}") as writer:
-        for fixture_id, home, away, day in fixtures:
-            history = History(Stream("betting", "soccer", fixture_id))
-            at_us = START_US + day * 86_400_000_000
-            history.add(at_us, team=home, side="home", occurred_us=at_us)
-            history.add(at_us, team=away, side="away", occurred_us=at_us)
-            writer.submit(history.operations)
-    return Filled(path)
+def made(archive: Filled, *fixtures: tuple[str, str, str, int]) -> Filled:
+    """Fill an archive with (fixture, home, away, day) on the betting feed."""
+    operations: list[Operation] = []
+    for fixture_id, home, away, day in fixtures:
+        history = History(Stream("betting", "soccer", fixture_id))
+        at_us = START_US + day * 86_400_000_000
+        history.add(at_us, team=home, side="home", occurred_us=at_us)
+        history.add(at_us, team=away, side="away", occurred_us=at_us)
+        operations += history.operations
+    archive.write(*operations)
+    return archive
 
 
-def test_ambiguous_prefix(tmp_path: Path) -> None:
+def test_ambiguous_prefix(archive: Filled) -> None:
     """Several matches: all are named, and none is taken."""
-    archive = made(tmp_path / "a.db", ("abcd1", "A", "B", 0), ("abcd2", "C", "D", 0))
+    made(archive, ("abcd1", "A", "B", 0), ("abcd2", "C", "D", 0))
     with reading(archive.url) as reader, pytest.raises(UsageError, match=r"2 fixtures \(abcd1, abcd2\)"):
         select_stream(reader, "abcd")
 
 
-def test_a_whole_id_is_not_ambiguous(tmp_path: Path) -> None:
+def test_a_whole_id_is_not_ambiguous(archive: Filled) -> None:
     """An id that another one begins with names its own match."""
-    archive = made(tmp_path / "a.db", ("abcd", "A", "B", 0), ("abcd2", "C", "D", 0), ("x", "E", "F", 0))
+    made(archive, ("abcd", "A", "B", 0), ("abcd2", "C", "D", 0), ("x", "E", "F", 0))
     with reading(archive.url) as reader:
         assert chosen(reader, "abcd") == ("betting", "abcd")
         assert chosen(reader, "X") == ("betting", "x")
 
 
-def test_teams_that_met_twice(tmp_path: Path) -> None:
+def test_teams_that_met_twice(archive: Filled) -> None:
     """The date, in UTC, tells the matches apart."""
-    archive = made(tmp_path / "a.db", ("first", "Roma", "Lazio", 0), ("second", "Roma", "Lazio", 180))
+    made(archive, ("first", "Roma", "Lazio", 0), ("second", "Roma", "Lazio", 180))
     with reading(archive.url) as reader:
         with pytest.raises(UsageError, match="a date"):
             select_stream(reader, "roma-lazio")
@@ -128,9 +127,9 @@ def test_teams_that_met_twice(tmp_path: Path) -> None:
         assert chosen(reader, "roma-lazio@2024") == ("betting", "second")
 
 
-def test_a_channel_beside_the_actions(tmp_path: Path) -> None:
+def test_a_channel_beside_the_actions(archive: Filled) -> None:
     """The stream of actions is what is meant, whatever other channels were recorded."""
-    archive = made(tmp_path / "a.db", ("abcd", "A", "B", 0))
+    made(archive, ("abcd", "A", "B", 0))
     archive.write(open_stream(Stream("betting", "soccer", "abcd", "statistics")))
     with reading(archive.url) as reader:
         assert select_stream(reader, "abcd")[0].channel == "actions"

@@ -1,0 +1,114 @@
+"""The local SQLite archive in which a recorder that records into Postgres keeps everything first.
+
+It has the schema of any archive, and `shipment` beside it: which streams were found whole in Postgres, and when. A
+stream leaves it only after that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import sqlite3
+from concurrent.futures import Future
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, delete, insert, select
+
+from recorder.archive import tables
+from recorder.archive.dialect import parse_url
+from recorder.archive.merging.load import CARRIED
+from recorder.archive.merging.proving import Proof
+from recorder.archive.sqlite import empty_log
+from recorder.archive.writer import Writer
+
+_log = logging.getLogger(__name__)
+
+FILE = "spool.db"
+
+_PATIENCE_MS = 1_000
+"""How long the recording may wait for whoever reads the spool."""
+SPOOL_KEEP_S = 7 * 86_400.0
+"""Seconds that a stream that is over stays in the spool after it was found whole in Postgres."""
+
+
+def spool_directory(database_url: str, state: Path) -> Path:
+    """Return where the spool for a database lies when nobody says; one for each database, so that none mix.
+
+    The name is made of host, port and database; user and password play no part in it.
+    """
+    target, _ = parse_url(database_url)
+    hosts = target.host or "".join(map(str, target.query.get("host", "")))
+    told = f"{hosts}:{target.port or ''}/{target.database or ''}?{target.query.get('service', '')}"
+    return state / "spool" / f"{target.database or 'postgres'}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+
+
+def spool_url(directory: Path) -> str:
+    """Return the URL of the spool in a directory."""
+    return URL.create("sqlite", database=str(directory / FILE)).render_as_string()
+
+
+def note_proof(connection: Connection, stream_id: int, proof: Proof, at_us: int) -> None:
+    """Write down that Postgres holds all of a stream; the first time since it was last reopened counts."""
+    shipment = tables.shipment
+    connection.execute(delete(shipment).where(shipment.c.stream_id == stream_id))
+    connection.execute(
+        insert(shipment).values(
+            stream_id=stream_id, frames=proof.frames, actions=proof.actions, shipped_us=at_us, verified_us=at_us
+        )
+    )
+
+
+def unproven(connection: Connection) -> set[int]:
+    """Return the streams that are over and were never found whole in Postgres."""
+    stream, shipment = tables.stream.c, tables.shipment.c
+    proven = select(shipment.stream_id).where(shipment.verified_us.is_not(None))
+    over = select(stream.stream_id).where(stream.ended.is_not(None), stream.stream_id.not_in(proven))
+    return set(connection.execute(over).scalars())
+
+
+def proven_before(connection: Connection, moment_us: int) -> list[int]:
+    """Return the streams that are over and were found whole in Postgres before a moment."""
+    stream, shipment = tables.stream.c, tables.shipment.c
+    old = (
+        select(stream.stream_id)
+        .join_from(tables.stream, tables.shipment, stream.stream_id == shipment.stream_id)
+        .where(stream.ended.is_not(None), shipment.verified_us <= moment_us)
+    )
+    return list(connection.execute(old).scalars())
+
+
+def take_out(writer: Writer, stream_id: int) -> Future[None]:
+    """Remove a stream from the spool that ``writer`` writes, and what the write-ahead log holds of it.
+
+    What the pages hold of it is overwritten, but for pieces of rows in pages that were once split (`rewrite`).
+    """
+    return writer.carry_out(partial(forget, stream_id=stream_id), _empty_log)
+
+
+def rewrite(writer: Writer) -> Future[None]:
+    """Write the spool anew, so that nothing of what it has forgotten is left in it: takes as long as it is large.
+
+    Where there is no room for that, a warning says so.
+    """
+
+    def scrub(connection: Connection) -> None:
+        try:
+            writer.dialect.scrub(connection.engine, ())
+        except Exception as error:
+            place = writer.dialect.place(writer.url)
+            _log.warning("%s could not be written anew (%s): it may hold pieces of what was purged", place, error)
+
+    return writer.carry_out(lambda _connection: None, scrub)
+
+
+def _empty_log(connection: Connection) -> None:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    empty_log(driver, _PATIENCE_MS)
+
+
+def forget(connection: Connection, stream_id: int) -> None:
+    """Remove a stream's rows from the spool."""
+    for table in (*CARRIED, tables.shipment):
+        connection.execute(delete(table).where(table.c.stream_id == stream_id))

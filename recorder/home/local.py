@@ -1,0 +1,82 @@
+"""An archive of our own in SQLite: what is written is the archive itself, and every stream of the list is ours."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+from recorder.archive.dialect import DiskErrors
+from recorder.archive.load import load
+from recorder.archive.merging.copying import require_welcome
+from recorder.archive.merging.refusals import Purged
+from recorder.archive.writer import Writer
+from recorder.errors import RecorderError
+from recorder.model import StoredStream
+
+
+class Recording(Protocol):
+    """Whoever records the streams that are ours, by stream id."""
+
+    def begin(self, stream_id: int) -> None:
+        """Record a stream from now on."""
+
+    async def halt(self, stream_id: int) -> None:
+        """Stop recording a stream; all that was received of it has been handed to the writer."""
+
+    async def purge(self, stream_id: int) -> None:
+        """Stop recording a stream, for good."""
+
+
+class Home:
+    """``writer`` writes ``local_url``, a SQLite file that no other process writes."""
+
+    def __init__(self, local_url: str, failed: Callable[[], None]) -> None:
+        self.local_url = local_url
+        self.writer = Writer(local_url, failed)
+
+    @property
+    def sharers(self) -> int:
+        """How many recorders share the list and the vendor's account, ourselves among them."""
+        return 1
+
+    @property
+    def ended(self) -> Collection[int]:
+        """Streams that others have recorded to their end since we began."""
+        return ()
+
+    def is_elsewhere(self, stream_id: int) -> bool:
+        """Whether another recorder has to record a stream."""
+        return False
+
+    async def allot(self, stream_ids: Collection[int], recording: Recording) -> None:
+        """Have the streams recorded that are ours, and go on telling of changes, until cancelled."""
+        for stream_id in stream_ids:
+            recording.begin(stream_id)
+        await asyncio.Event().wait()
+
+    async def take(self, stream_id: int) -> StoredStream | None:
+        """Return what is stored of a stream that is to be recorded now; None: it was purged, and must not be."""
+        return await asyncio.to_thread(self._stored, stream_id)
+
+    async def done(self, stream_id: int) -> None:
+        """Learn that a stream has ended."""
+
+    async def leave(self, grace_s: float) -> None:
+        """Nothing is recorded any more: wait, ``grace_s`` seconds at most, until all is where it belongs."""
+
+    def close(self) -> RecorderError | None:
+        """Store what was submitted and let go of the archive; return what has to be said of rows left behind."""
+        self.writer.close()
+        return None
+
+    def _stored(self, stream_id: int) -> StoredStream | None:
+        engine = self.writer.dialect.reader(self.writer.url)
+        try:
+            with DiskErrors(self.writer.dialect, self.writer.url), engine.connect() as connection:
+                require_welcome(connection, stream_id)
+                return load(connection, stream_id)
+        except Purged:
+            return None
+        finally:
+            engine.dispose()

@@ -1,0 +1,207 @@
+"""Postgres, by way of a local spool, shared with other recorders: each records the streams that it holds a lease of."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import secrets
+from collections.abc import Callable, Collection
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from recorder import __version__, clock
+from recorder.archive import migrate
+from recorder.archive.apply import close_dangling_sessions
+from recorder.archive.deadline import deadline
+from recorder.archive.dialect import DiskErrors, parse_url
+from recorder.archive.merging.copying import require_welcome, survey
+from recorder.archive.merging.landing import land
+from recorder.archive.merging.refusals import Purged
+from recorder.archive.shipping import Shipper
+from recorder.archive.spool import rewrite, spool_url, take_out
+from recorder.errors import DatabaseAway, RecorderError
+from recorder.home.local import Home, Recording
+from recorder.model import StoredStream
+from recorder.sharing.leases import Leases
+
+_log = logging.getLogger(__name__)
+
+_PATIENCE_S = 10.0
+_ASK_AGAIN_S = 5.0
+_HAND_OVER_S = 10.0
+_LOOK_S = 1.0
+
+
+class SharedHome(Home):
+    """``database_url`` is Postgres; the spool lies in ``directory``. Begins to ship at once what the spool holds.
+
+    ``keep_s``: how long (seconds) a stream that is over stays in the spool after it was proven in Postgres.
+    """
+
+    def __init__(self, database_url: str, directory: Path, failed: Callable[[], None], *, keep_s: float) -> None:
+        self._url, self._dialect = parse_url(database_url)
+        self._engine = self._dialect.reader(self._url)
+        self._is_away = not self._greet()
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        super().__init__(spool_url(directory), failed)
+        self._loop = asyncio.get_running_loop()
+        self._purged: asyncio.Queue[int] = asyncio.Queue()
+        self._shipper = Shipper(self.writer, database_url, keep_s=keep_s, purged=self._note_purged)
+        self._database_url = database_url
+        self._leases: Leases | None = None
+        self._fetching = asyncio.Lock()
+        self._away_until_ns = 0
+        self._has_forgotten = False
+
+    @property
+    def sharers(self) -> int:
+        """As in `Home`."""
+        return self._leases.sharers if self._leases else 1
+
+    @property
+    def ended(self) -> Collection[int]:
+        """As in `Home`."""
+        return self._leases.ended if self._leases else ()
+
+    def is_elsewhere(self, stream_id: int) -> bool:
+        """As in `Home`: others hold its lease, as far as we know."""
+        return self._leases is not None and self._leases.is_elsewhere(stream_id)
+
+    async def allot(self, stream_ids: Collection[int], recording: Recording) -> None:
+        """As in `Home`; streams come and go with their leases, and one that is purged from Postgres goes for good."""
+
+        async def hand_over(stream_id: int) -> None:
+            await recording.halt(stream_id)
+            await self._settle(_HAND_OVER_S)
+
+        def lost(stream_id: int) -> None:
+            group.create_task(recording.halt(stream_id))
+
+        async with asyncio.TaskGroup() as group:
+            leases = self._leases = Leases(
+                self._database_url,
+                f"{platform.node()} {os.getpid()} {secrets.token_hex(4)}",
+                platform.node(),
+                __version__,
+                stream_ids,
+                took=recording.begin,
+                lost=lost,
+                hand_over=hand_over,
+            )
+            group.create_task(leases.keep())
+            if self._is_away:
+                group.create_task(self._record_all(stream_ids, recording, leases))
+            while True:
+                stream_id = await self._purged.get()
+                await recording.purge(stream_id)
+                await self._forget(stream_id)
+
+    async def _record_all(self, stream_ids: Collection[int], recording: Recording, leases: Leases) -> None:
+        """Nobody can say who records what: two recordings of a match are better than none.
+
+        Once Postgres is back, what another records is left to him.
+        """
+        unsettled = set(stream_ids)
+        for stream_id in unsettled:
+            recording.begin(stream_id)
+        while unsettled:
+            await asyncio.sleep(_LOOK_S)
+            unsettled -= leases.held
+            for stream_id in [each for each in unsettled if leases.is_elsewhere(each)]:
+                unsettled.discard(stream_id)
+                await recording.halt(stream_id)
+
+    async def take(self, stream_id: int) -> StoredStream | None:
+        """As in `Home`; what only Postgres holds of the stream is copied into the spool first.
+
+        With Postgres away there is only what the spool holds, and the rest is asked of the vendor again.
+        """
+        async with self._fetching:
+            try:
+                if clock.elapsed_ns() >= self._away_until_ns:
+                    await asyncio.to_thread(self._fetch, stream_id)
+            except Purged:
+                await self._forget(stream_id)
+                return None
+            except DatabaseAway as error:
+                self._away_until_ns = clock.elapsed_ns() + int(_ASK_AGAIN_S * 1e9)
+                _log.info("%s; going on from what the spool holds", error)
+        return await super().take(stream_id)
+
+    async def done(self, stream_id: int) -> None:
+        """As in `Home`: nobody else has to record it either."""
+        if self._leases is not None:
+            await self._leases.release(stream_id, ended=True)
+
+    async def leave(self, grace_s: float) -> None:
+        """As in `Home`; then the streams are handed back, so that whoever takes them finds all of them in Postgres."""
+        await self._settle(grace_s)
+        if self._leases is not None:
+            await self._leases.leave()
+
+    def close(self) -> RecorderError | None:
+        """As in `Home`: a DatabaseAway when the spool holds what Postgres lacks."""
+        whole = self._shipper.close()
+        if self._has_forgotten and self.writer.error is None:
+            rewrite(self.writer).result()  # now that nobody waits for the disk
+        self._engine.dispose()
+        super().close()
+        if whole:
+            return None
+        return DatabaseAway(
+            f"{self._shipper.place} does not have everything yet; what it lacks is safe in the spool "
+            f"{self.writer.dialect.place(self.writer.url)}, and the next run ships it"
+        )
+
+    def _greet(self) -> bool:
+        """Return whether Postgres can be used now; raises what says that it never will be recorded into."""
+        try:
+            migrate.writable(self._url, self._dialect).dispose()
+        except DatabaseAway as error:
+            _log.warning("%s; recording into the spool meanwhile", error)
+            return False
+        return True
+
+    def _note_purged(self, stream_id: int) -> None:  # on the shipper's thread
+        self._loop.call_soon_threadsafe(self._purged.put_nowait, stream_id)
+
+    async def _settle(self, grace_s: float) -> None:
+        await asyncio.wrap_future(self.writer.flushed())
+        await asyncio.to_thread(self._shipper.settled, grace_s)
+
+    async def _forget(self, stream_id: int) -> None:
+        """Take a stream that must not be kept out of the spool."""
+        self._has_forgotten = True
+        await asyncio.wrap_future(take_out(self.writer, stream_id))
+
+    def _fetch(self, stream_id: int) -> None:
+        """Copy into the spool what Postgres knows of a stream and the spool does not."""
+        spool = self.writer.dialect.reader(self.writer.url)
+        try:
+            with (
+                DiskErrors(self._dialect, self._url),
+                self._engine.connect() as there,
+                deadline(there, _PATIENCE_S),
+                spool.connect() as here,
+            ):
+                require_welcome(there, stream_id)
+                self._copy(there, here, stream_id)
+        finally:
+            spool.dispose()
+
+    def _copy(self, there: Connection, here: Connection, stream_id: int) -> None:
+        copy = survey(there, here, stream_id, clock.wall_us())
+        if copy is None:
+            return
+        while True:
+            rows, marks = copy.next(there, None)
+            self.writer.carry_out(partial(land, dialect=self.writer.dialect, load=rows)).result()
+            if not copy.landed(marks):
+                break
+        # Its recorder is gone, or it would be recorded there and not here.
+        self.writer.carry_out(partial(close_dangling_sessions, stream_id=stream_id)).result()
+        self._shipper.survey_again(stream_id)

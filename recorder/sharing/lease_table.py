@@ -1,0 +1,213 @@
+"""What `Leases` says to Postgres. Each function is called in a transaction of its own, and is a few statements.
+
+All times are the server's, in microseconds: what several machines decide must not hang on their own clocks.
+
+Nobody waits for a lock of another recorder's while it holds one that the other waits for: a recorder renews its own
+rows only, and takes what it can lock at once. On Citus these tables stay local on the coordinator: FOR UPDATE SKIP
+LOCKED over shards does not work there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+_FAR_US = 600_000_000
+"""A lease that ends later than this was written before the server's clock was set back: it counts as expired."""
+
+_DAY_US = 86_400_000_000
+_MONTH_US = 30 * _DAY_US
+
+
+@dataclass(frozen=True, slots=True)
+class Sharer:
+    """A recorder as the others see it; ``name`` is unique, also over restarts."""
+
+    name: str
+    host: str
+    version: str
+    ttl_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """A lease that we hold no more: its ``term``, and whether the stream has ended."""
+
+    term: int
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A lease as it stands."""
+
+    stream_id: int
+    owner: str | None
+    expires_us: int
+    ended_us: int | None
+
+    def is_valid(self, now_us: int) -> bool:
+        """Whether its owner may rely on it."""
+        return self.owner is not None and now_us < self.expires_us <= now_us + _FAR_US
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a beat finds: the server's time and when it started, which leases were renewed, and how all stand."""
+
+    now_us: int
+    started_us: int
+    renewed: frozenset[int]
+    rows: tuple[Row, ...]
+    holders: Mapping[str, int]
+    """How many leases each live recorder holds, of any list; we are one of them."""
+
+
+def beat(
+    connection: Connection,
+    sharer: Sharer,
+    held: Mapping[int, int],
+    returned: Mapping[int, Return],
+    stream_ids: Collection[int],
+) -> Seen:
+    """Say that we live, return and renew leases (``held``: term by stream id), and look at those of our list."""
+    now_us, started_us = connection.execute(
+        text(_SEEN), {"name": sharer.name, "host": sharer.host, "version": sharer.version, "ttl": sharer.ttl_us}
+    ).one()
+    ids = sorted(stream_ids)
+    connection.execute(text(_MAKE), {"ids": ids, "now": now_us})
+    give_back(connection, sharer.name, returned)
+    renewed = frozenset(_renew(connection, sharer, held, now_us))
+    rows = tuple(Row(*row) for row in connection.execute(text(_LOOK), {"ids": ids}))
+    holders = connection.execute(text(_HOLDERS), {"now": now_us, "far": now_us + _FAR_US})
+    return Seen(now_us, started_us, renewed, rows, {row.recorder: row.number for row in holders})
+
+
+def take(
+    connection: Connection, sharer: Sharer, wanted: Collection[int], most: int, began_us: int, *, inherit: bool
+) -> dict[int, int]:
+    """Take up to ``most`` leases of ``wanted`` that are free, and with ``inherit`` expired ones; return their terms."""
+    rows = connection.execute(
+        text(_TAKE),
+        {
+            "name": sharer.name,
+            "ttl": sharer.ttl_us,
+            "wanted": sorted(wanted),
+            "most": most,
+            "began": began_us,
+            "inherit": inherit,
+            "far": _FAR_US,
+        },
+    )
+    return {row.stream_id: row.term for row in rows}
+
+
+def give_back(connection: Connection, name: str, returned: Mapping[int, Return]) -> None:
+    """Free leases that are still ours, and note which of the streams have ended."""
+    if returned:
+        values = {
+            "name": name,
+            "ids": sorted(returned),
+            "terms": [returned[stream_id].term for stream_id in sorted(returned)],
+            "ended": [returned[stream_id].ended for stream_id in sorted(returned)],
+        }
+        connection.execute(text(_RETURN), values)
+
+
+def leave(connection: Connection, name: str, returned: Mapping[int, Return]) -> None:
+    """Free all our leases, and count as a live recorder no more."""
+    give_back(connection, name, returned)
+    connection.execute(text(_RETURN_ALL), {"name": name})
+    connection.execute(text(_LEAVE), {"name": name})
+
+
+def tidy(connection: Connection, now_us: int) -> None:
+    """Remove recorders that left or vanished a day ago, and leases that nobody held for a month."""
+    connection.execute(
+        text("DELETE FROM recorder WHERE stream_id = 0 AND expires_us < :then"), {"then": now_us - _DAY_US}
+    )
+    connection.execute(text("DELETE FROM lease WHERE expires_us < :then"), {"then": now_us - _MONTH_US})
+
+
+def _renew(connection: Connection, sharer: Sharer, held: Mapping[int, int], now_us: int) -> Iterable[int]:
+    if not held:
+        return ()
+    ids = sorted(held)
+    values = {
+        "name": sharer.name,
+        "ids": ids,
+        "terms": [held[stream_id] for stream_id in ids],
+        "expires": now_us + sharer.ttl_us,
+    }
+    return connection.execute(text(_RENEW), values).scalars()
+
+
+_NOW = "CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)"
+
+_SEEN = f"""
+    INSERT INTO recorder (stream_id, recorder, host, version, seen_us, expires_us, leaving)
+    SELECT 0, :name, :host, :version, now.us, now.us + :ttl, false FROM (SELECT {_NOW} AS us) AS now
+    ON CONFLICT (stream_id, recorder) DO UPDATE
+    SET seen_us = excluded.seen_us, expires_us = excluded.expires_us, leaving = false
+    RETURNING seen_us, CAST(extract(epoch FROM pg_postmaster_start_time()) * 1000000 AS bigint)
+"""
+
+# In one order, since of two recorders that begin at once each waits for the other's rows.
+_MAKE = """
+    INSERT INTO lease (stream_id, owner, term, expires_us, ended_us)
+    SELECT id, NULL, 0, :now, NULL FROM unnest(CAST(:ids AS bigint[])) AS id
+    WHERE NOT EXISTS (SELECT FROM lease WHERE lease.stream_id = id)
+    ORDER BY id
+    ON CONFLICT DO NOTHING
+"""
+
+# Ours though it has expired, as long as nobody has taken it. A lower term than ours is from before we took it: the
+# database has failed over to an older state, and its owner of then knows that he lost it.
+_RENEW = """
+    UPDATE lease SET owner = :name, term = held.term, expires_us = :expires
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:terms AS bigint[])) AS held (stream_id, term)
+    WHERE lease.stream_id = held.stream_id
+    AND (lease.term < held.term OR (lease.term = held.term AND lease.owner = :name))
+    RETURNING lease.stream_id
+"""
+
+_RETURN = f"""
+    UPDATE lease
+    SET owner = NULL, expires_us = {_NOW}, ended_us = CASE WHEN gone.ended THEN {_NOW} ELSE lease.ended_us END
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:terms AS bigint[]), CAST(:ended AS boolean[]))
+        AS gone (stream_id, term, ended)
+    WHERE lease.stream_id = gone.stream_id AND lease.term = gone.term AND lease.owner = :name
+"""
+
+_RETURN_ALL = f"UPDATE lease SET owner = NULL, expires_us = {_NOW} WHERE owner = :name"
+
+_LEAVE = f"UPDATE recorder SET leaving = true, expires_us = {_NOW} WHERE stream_id = 0 AND recorder = :name"
+
+_LOOK = "SELECT stream_id, owner, expires_us, ended_us FROM lease WHERE stream_id = ANY(CAST(:ids AS bigint[]))"
+
+_HOLDERS = """
+    SELECT live.recorder, count(lease.stream_id) AS number
+    FROM recorder AS live
+    LEFT JOIN lease ON lease.owner = live.recorder AND lease.expires_us > :now AND lease.expires_us <= :far
+    WHERE live.stream_id = 0 AND live.expires_us > :now AND live.expires_us <= :far AND NOT live.leaving
+    GROUP BY live.recorder
+"""
+
+# A lease of ours that we do not know of was taken by an exchange whose answer never came.
+_TAKE = f"""
+    WITH free AS (
+        SELECT stream_id, now.us FROM lease, (SELECT {_NOW} AS us) AS now
+        WHERE stream_id = ANY(CAST(:wanted AS bigint[])) AND (ended_us IS NULL OR ended_us <= :began)
+        AND (
+            owner IS NULL OR owner = :name
+            OR (:inherit AND NOT (expires_us > now.us AND expires_us <= now.us + :far))
+        )
+        ORDER BY stream_id LIMIT :most
+        FOR UPDATE OF lease SKIP LOCKED
+    )
+    UPDATE lease SET owner = :name, term = lease.term + 1, expires_us = free.us + :ttl
+    FROM free WHERE lease.stream_id = free.stream_id
+    RETURNING lease.stream_id, lease.term
+"""

@@ -1,0 +1,144 @@
+"""Recorders on several machines that share one account: at most five attempts in any sliding second over all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from recorder import clock
+from recorder.pacing import BoardAway, ConnectLimiter, LocalBoard, Turns
+from recorder.sharing.board import PostgresBoard
+from tests.postgres import PostgresServer
+
+SECOND = 1_000_000_000
+ACCOUNT = "feed.example:443"
+
+
+async def stamps(limiter: ConnectLimiter, turns: int) -> list[int]:
+    """Take turns; return a moment between each departure and its answer."""
+    found = []
+    for _ in range(turns):
+        attempt = await limiter.turn()
+        found.append(time.monotonic_ns())
+        await attempt.answered()
+    return found
+
+
+def assert_paced(found: Sequence[int]) -> None:
+    """No sliding second holds six."""
+    ordered = sorted(found)
+    assert all(ordered[index + 5] - ordered[index] > SECOND for index in range(len(ordered) - 5))
+
+
+async def test_four_limiters_on_two_boards(url: str) -> None:
+    """Two machines with two recorders each, every one with streams that want to connect."""
+    boards = [PostgresBoard(url, ACCOUNT) for _ in range(2)]
+    limiters = [ConnectLimiter(boards=[LocalBoard(), board]) for board in boards for _ in range(2)]
+    began = time.monotonic_ns()
+    found = await asyncio.gather(*(stamps(limiter, 4) for limiter in limiters))
+    took_s = (time.monotonic_ns() - began) / SECOND
+    for limiter in limiters:
+        limiter.close()
+    assert_paced([stamp for each in found for stamp in each])
+    assert 2.8 < took_s < 15  # sixteen at five a second; and they do not only wait
+
+
+async def test_a_slow_down_reaches_all(url: str) -> None:
+    """One recorder's 429 slows another machine's down."""
+    one, other = (ConnectLimiter(boards=[LocalBoard(), PostgresBoard(url, ACCOUNT)]) for _ in range(2))
+    before_s = await other.spacing_s()
+    await one.slow_down()
+    assert await other.spacing_s() == 2 * before_s
+    one.close()
+    other.close()
+
+
+async def test_accounts_are_apart_and_hold_no_secret(url: str, postgres: PostgresServer) -> None:
+    """A row is named for the endpoint's host and port alone."""
+    boards = [PostgresBoard(url, each) for each in ("user:secret@Feed.example:443", "other.example")]
+    for board in boards:
+        await board.exchange(lambda turns, now_ns: (turns.slowed(now_ns), None))
+        board.close()
+    database = url.partition("?")[0].rpartition("/")[2]
+    rows = postgres.execute("SELECT stream_id, account FROM turns ORDER BY account", database=database)
+    assert rows == [(0, "feed.example:443"), (0, "other.example")]
+
+
+async def test_every_exchange_is_one_step(url: str) -> None:
+    """Of many exchanges at once by several recorders none is lost, and the server's time never steps back in them."""
+    boards = [PostgresBoard(url, ACCOUNT) for _ in range(4)]
+    seen: list[tuple[int, int]] = []
+
+    def count(turns: Turns, now_ns: int) -> tuple[Turns, int]:
+        assert now_ns >= turns.slowed_ns
+        return Turns(last_ns=turns.last_ns + 1, slower=2, slowed_ns=now_ns), turns.last_ns + 1
+
+    async def often(board: PostgresBoard) -> None:
+        for _ in range(25):
+            seen.append((await board.exchange(count), 0))
+
+    await asyncio.gather(*(often(board) for board in boards))
+    for board in boards:
+        board.close()
+    assert sorted(number for number, _ in seen) == list(range(1, 101))
+
+
+async def test_a_server_that_stands_still(breakable: PostgresServer, breakable_url: str) -> None:
+    """Who wants to connect waits for it once, then not at all for some seconds."""
+    board = PostgresBoard(breakable_url, ACCOUNT)
+    look = lambda turns, now_ns: (turns, now_ns)  # noqa: E731 - what a claim is to a board
+    await board.exchange(look)
+    breakable.pause()
+    try:
+        with pytest.raises(BoardAway):
+            await board.exchange(look)
+        began = time.monotonic_ns()
+        for _ in range(100):
+            with pytest.raises(BoardAway):
+                await board.exchange(look)
+        assert time.monotonic_ns() - began < SECOND
+    finally:
+        breakable.resume()
+        board.close()
+
+
+async def test_it_is_asked_again_later(
+    breakable: PostgresServer, breakable_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board that was away is used again when the server is back."""
+    monkeypatch.setattr("recorder.sharing.board._LEAVE_ALONE_S", 0.0)
+    board = PostgresBoard(breakable_url, ACCOUNT)
+    await board.exchange(lambda turns, now_ns: (turns.slowed(now_ns), None))
+    breakable.stop("fast")
+    with pytest.raises(BoardAway):
+        await board.exchange(lambda turns, now_ns: (turns, None))
+    breakable.start()
+    assert await board.exchange(lambda turns, now_ns: (turns, turns.slower_now(now_ns))) == 2
+    board.close()
+    with pytest.raises(BoardAway):
+        await board.exchange(lambda turns, now_ns: (turns, None))
+
+
+async def test_a_claim_given_up_takes_no_place(url: str, postgres: PostgresServer) -> None:
+    """Who stops waiting for the database's answer leaves no place behind that is held for nobody."""
+    board = PostgresBoard(url, ACCOUNT)
+    entered, go_on = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def slow(turns: Turns, now_ns: int) -> tuple[Turns, None]:
+        loop.call_soon_threadsafe(entered.set)
+        asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result()
+        return turns.slowed(now_ns), None
+
+    waiting = asyncio.create_task(board.exchange(slow))
+    await entered.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    go_on.set()
+    assert await board.exchange(lambda turns, now_ns: (turns, turns.slower_now(now_ns))) == 1
+    board.close()
+    assert clock.elapsed_ns() > 0
