@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from psycopg.types.string import TextLoader
 from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.pool import NullPool
 
+from recorder import clock
 from recorder.archive.dialect import Dialect, JsonSql, driver_error
 from recorder.archive.postgres_views import alter
 from recorder.errors import ConfigurationError, DamagedArchive, DatabaseAway, DiskError, RecorderError
@@ -19,6 +21,8 @@ from recorder.model import DIGEST_BYTES
 
 _SCHEMA_LOCK = 0x7265636F72646572
 """The advisory lock of whoever changes the schema: the letters of "recorder"."""
+_SNAPSHOTS_S = 60.0
+"""How long a purge waits for those who may still read what is gone."""
 _PURGE_LOCK = 0x70757267
 """The first half of a stream's advisory lock, which who stores shares and who purges has alone: "purg"."""
 
@@ -113,6 +117,10 @@ def _lock_schema(connection: Connection) -> None:
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
 
 
+def _stand_still(connection: Connection) -> None:
+    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+
 # -- taking out --------------------------------------------------------------------------------------------------------
 
 
@@ -145,14 +153,39 @@ def _scrub(engine: Engine, tables: Collection[Table]) -> list[str]:
         driver.add_notice_handler(
             lambda said: left.append(said.message_primary or "") if said.severity_nonlocalized == "WARNING" else None
         )
+        until_ns = clock.elapsed_ns() + int(_SNAPSHOTS_S * 1e9)
         for table in tables:
-            driver.execute(f'VACUUM (FULL, ANALYZE) "{table.name}"')
+            while (kept := _rewrite(driver, table)) and clock.elapsed_ns() < until_ns:
+                time.sleep(0.5)
+            if kept:
+                left.append(
+                    f"{kept} dead rows of {table.name}, which a transaction that began before may still read: purge "
+                    "one of them again when it is over"
+                )
             _forget_statistics(driver, table)
         # The planner's samples of what stands in the columns: names of players among them.
         driver.execute("VACUUM (FULL) pg_catalog.pg_statistic")
     finally:
         pooled.close()
     return left
+
+
+def _rewrite(driver: psycopg.Connection[Any], table: Table) -> int:
+    """Write a table anew without the rows that are dead; return how many were kept, for somebody's older snapshot."""
+    details: list[str] = []
+
+    def note(said: psycopg.errors.Diagnostic) -> None:
+        if said.severity_nonlocalized == "INFO" and said.message_detail:
+            details.append(said.message_detail)
+
+    driver.add_notice_handler(note)
+    try:
+        driver.execute(f'VACUUM (FULL, VERBOSE, ANALYZE) "{table.name}"')
+    finally:
+        driver.remove_notice_handler(note)
+    # In any language: "12 dead row versions cannot be removed yet.", before what it cost.
+    counts = [re.search(r"\d+", detail) for detail in details]
+    return sum(int(count[0]) for count in counts if count)
 
 
 def _forget_statistics(driver: psycopg.Connection[Any], table: Table) -> None:
@@ -286,6 +319,7 @@ POSTGRES = Dialect(
     place=_place,
     hold=lambda _url: _NothingHeld(),
     explain=_explain,
+    stand_still=_stand_still,
     pour=_pour,
     back_up=None,
     copies=lambda _url: [],

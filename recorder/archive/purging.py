@@ -6,6 +6,7 @@ transaction in which they land (`merging.landing`).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from recorder.archive.dialect import DiskErrors, parse_url
 from recorder.archive.merging.load import CARRIED
 from recorder.archive.spool import FILE, forget, spool_url
 from recorder.errors import ArchiveHeld
+
+_log = logging.getLogger(__name__)
 
 _EMPTIED = (*CARRIED, tables.shipment, tables.lease)
 
@@ -49,7 +52,11 @@ def purge(
                 dialect.bar(connection, stream_id)
                 touched |= remove(connection, stream_id, why)
         if vacuum:
-            left += dialect.scrub(engine, [table for table in _EMPTIED if table in touched])
+            try:
+                left += dialect.scrub(engine, [table for table in _EMPTIED if table in touched])
+            except BaseException:
+                _log.error("the rows are gone, their bytes are not: purge one of them again, by its feed/sport/id")
+                raise
         elif touched:
             names = ", ".join(table.name for table in _EMPTIED if table in touched)
             left.append(f"pages of {dialect.place(engine.url)} that no row uses: have its tables rewritten ({names})")

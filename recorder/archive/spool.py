@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
+from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, delete, insert, select
+from sqlalchemy import URL, Connection, delete, exists, insert, select, update
 
 from recorder.archive import tables
 from recorder.archive.dialect import parse_url
@@ -57,6 +58,42 @@ def note_proof(connection: Connection, stream_id: int, proof: Proof, at_us: int)
             stream_id=stream_id, frames=proof.frames, actions=proof.actions, shipped_us=at_us, verified_us=at_us
         )
     )
+
+
+def note_shipped(connection: Connection, known: Mapping[int, tuple[int, int]], at_us: int) -> None:
+    """Write down how many frames and actions of streams Postgres is known to hold: for people, while it is away.
+
+    Nothing is shipped, or not shipped, because of it.
+    """
+    shipment, there = tables.shipment, set(connection.execute(select(tables.stream.c.stream_id)).scalars())
+    for stream_id, (frames, actions) in known.items():
+        if stream_id not in there:
+            continue
+        said = {"frames": frames, "actions": actions, "shipped_us": at_us}
+        done = connection.execute(update(shipment).where(shipment.c.stream_id == stream_id).values(said))
+        if not done.rowcount:
+            connection.execute(insert(shipment).values(stream_id=stream_id, **said))
+
+
+def is_at_rest(connection: Connection, stream_id: int) -> bool:
+    """Whether a stream of the spool is over, and nothing more can come of any session of it."""
+    stream, session = tables.stream.c, tables.session.c
+    is_open = exists().where(session.stream_id == stream_id, session.closed_us.is_(None))
+    wanted = select(stream.stream_id).where(stream.stream_id == stream_id, stream.ended.is_not(None), ~is_open)
+    return connection.execute(wanted).first() is not None
+
+
+def unended(connection: Connection) -> list[int]:
+    """Return the streams that are not over as far as the spool knows."""
+    stream = tables.stream.c
+    return list(connection.execute(select(stream.stream_id).where(stream.ended.is_(None))).scalars())
+
+
+def note_end(connection: Connection, stream_id: int, ended: str, why: str | None) -> None:
+    """Write down how a stream ended that another recorder has recorded to its end."""
+    stream = tables.stream
+    unsaid = update(stream).where(stream.c.stream_id == stream_id, stream.c.ended.is_(None))
+    connection.execute(unsaid.values(ended=ended, ended_why=why))
 
 
 def unproven(connection: Connection) -> set[int]:

@@ -157,12 +157,14 @@ def _scrub(engine: Engine, _tables: Collection[Table]) -> list[str]:
         driver = pooled.driver_connection
         assert isinstance(driver, sqlite3.Connection)
         driver.execute("VACUUM")
-        return [] if empty_log(driver) else [f"the write-ahead log {file_of(engine.url)}-wal, which a reader keeps open"]
+        if empty_log(driver, _BUSY_TIMEOUT_MS):
+            return []
+        return [f"the log {file_of(engine.url)}-wal, which somebody reads: purge one of them again when he has left"]
     finally:
         pooled.close()
 
 
-def empty_log(driver: sqlite3.Connection, patience_ms: int = _BUSY_TIMEOUT_MS) -> bool:
+def empty_log(driver: sqlite3.Connection, patience_ms: int) -> bool:
     """Bring the write-ahead log into the file and cut it to nothing; False when a reader needs it for longer."""
     driver.execute(f"PRAGMA busy_timeout={patience_ms}")
     is_busy = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
@@ -238,6 +240,7 @@ SQLITE = Dialect(
     place=lambda url: str(file_of(url)),
     hold=_hold,
     explain=_explain,
+    stand_still=lambda connection: connection.exec_driver_sql("BEGIN").close(),
     pour=_pour,
     back_up=_back_up,
     copies=_copies,

@@ -16,6 +16,7 @@ from recorder.errors import UsageError
 
 if TYPE_CHECKING:
     from recorder.query.holdings import Holding, Selectors
+    from recorder.query.reading import Reader
 
 _COLUMNS = ("feed", "sport", "fixture_id", "channel", "match", "frames", "actions", "bytes", "where")
 
@@ -25,7 +26,7 @@ def purge(
     fixtures: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="FIXTURE…",
+            metavar="FIXTURE",
             help="Fixtures as in the other commands; feed/sport/id also of one that was never recorded.",
         ),
     ] = None,
@@ -74,8 +75,10 @@ def purge(
     if yes:
         ids = [holding.stream.stream_id for holding in found]
         left = remove(database_url, ids, why, spool=directory, vacuum=not no_vacuum)
+    for place in left:
+        say(f"not reached: {place}")
     if not quiet:
-        for place in [*left, *out_of_reach(database_url, directory)]:
+        for place in out_of_reach(database_url, directory):
             say(f"not reached: {place}")
         say(_conclusion(found, done=yes))
 
@@ -86,7 +89,7 @@ def _lift(database_url: str, selectors: Selectors) -> None:
     from recorder.query.reading import reading
 
     if selectors.competition or selectors.before or not selectors.fixtures:
-        raise UsageError("--lift needs the full feed/sport/id of each fixture: nothing else is known of what was purged")
+        raise UsageError("--lift needs each fixture's full feed/sport/id: nothing else is known of what was purged")
     streams = {stream for text in selectors.fixtures for stream in named_streams(text, selectors.feed)}
     with reading(database_url):  # never makes a database
         pass
@@ -114,7 +117,7 @@ def _found(database_url: str, spool: Path | None, selectors: Selectors) -> list[
     from recorder.query.reading import reading
 
     with ExitStack() as stack:
-        places = {ARCHIVE: stack.enter_context(reading(database_url))}
+        places: dict[str, Reader] = {ARCHIVE: stack.enter_context(reading(database_url))}
         if spool is not None and (spool / FILE).exists():
             places["spool"] = stack.enter_context(reading(spool_url(spool)))
         return holdings(places, selectors)

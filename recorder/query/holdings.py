@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Literal
+from typing import Any
+
+from sqlalchemy import Row
 
 from recorder.errors import UsageError
 from recorder.feed.endpoint import is_whole_path, parse_path
@@ -14,7 +16,7 @@ from recorder.query.listing import Filter, fixtures
 from recorder.query.reading import Reader
 from recorder.query.selecting import select_stream
 
-ARCHIVE: Literal["archive"] = "archive"
+ARCHIVE = "archive"
 FEEDS: tuple[Feed, ...] = ("betting", "media")
 
 
@@ -123,15 +125,14 @@ def _recorded(reader: Reader, like: Stream) -> set[Stream]:
 
 def _holding(places: Mapping[str, Reader], stream: Stream) -> Holding:
     key = {"id": stream.stream_id}
-    stored = {}
+    stored: dict[str, Row[Any]] = {}
     for place, reader in places.items():
-        row = reader.rows("SELECT label, home_team, away_team FROM streams WHERE stream_id = :id", key)
-        if row:
-            stored[place] = row[0]
+        for row in reader.rows("SELECT label, home_team, away_team FROM streams WHERE stream_id = :id", key):
+            stored[place] = row
     purged = places[ARCHIVE].rows("SELECT 1 FROM tombstone WHERE stream_id = :id", key)
     if not stored:
         return Holding(stream, is_purged=bool(purged))
-    first, row = next(iter(stored.items()))
+    first, said = next(iter(stored.items()))
     sizes = places[first].rows(
         """
         SELECT count(*) AS frames, coalesce(sum(length(payload)), 0) AS size,
@@ -139,5 +140,5 @@ def _holding(places: Mapping[str, Reader], stream: Stream) -> Holding:
         FROM frame WHERE stream_id = :id""",
         key,
     )[0]
-    match = f"{row.home_team} - {row.away_team}" if row.home_team and row.away_team else row.label or ""
+    match = f"{said.home_team} - {said.away_team}" if said.home_team and said.away_team else said.label or ""
     return Holding(stream, match, sizes.frames, sizes.actions, sizes.size, tuple(stored), bool(purged))

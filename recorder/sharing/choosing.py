@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -60,12 +61,16 @@ class Chooser:
         self._meet(frozenset(seen.holders))
         others = [row for row in seen.rows if row.stream_id not in held and row.stream_id not in busy]
         free = [row for row in others if not self._is_kept(row, seen)]
-        self._given &= {row.stream_id for row in free}
+        free_ids = {row.stream_id for row in free}
+        if self._given & {row.stream_id for row in others if row.stream_id not in free_ids}:
+            self._next_rest = _FIRST_REST  # somebody wants what we give
+        self._given &= free_ids | set(busy)
         takeable = {row.stream_id for row in free if self._is_takeable(row, seen, inherit=inherit)}
         self._left = {stream_id: self._left.get(stream_id, 0) + 1 for stream_id in takeable}
         left_over = frozenset(each for each in takeable if self._left[each] > _LEFT + (each in self._given))
-        share = fair_shares({**seen.holders, self._name: len(held)}, len(free))[self._name]
-        surplus = self._surplus(held, handing, len(held) - share)
+        share = fair_shares(self._peers(len(held), seen), len(free))[self._name]
+        on_their_way = len(handing) + len(self._given & free_ids)
+        surplus = self._surplus(held, handing, len(held) - share, _AT_ONCE - on_their_way)
         return Choice(frozenset(takeable - self._given), max(0, share - len(held)), left_over, surplus)
 
     def took(self, stream_ids: Collection[int]) -> None:
@@ -84,6 +89,16 @@ class Chooser:
             self._given.clear()
         self._known = live
 
+    def _peers(self, held: int, seen: Seen) -> dict[str, int]:
+        """Return how many of our list each recorder holds that may share it.
+
+        One that holds streams of another list only has another list; one that holds nothing has probably just begun.
+        What has ended for us counts too: one that began later may look at it once again.
+        """
+        counts = Counter(row.owner for row in seen.rows if self._is_kept(row, seen))
+        peers = {name: counts[name] for name, number in seen.holders.items() if counts[name] or not number}
+        return peers | {self._name: held}
+
     def _is_kept(self, row: Row, seen: Seen) -> bool:
         return row.is_valid(seen.now_us) and row.owner != self._name and row.owner in seen.holders
 
@@ -91,10 +106,9 @@ class Chooser:
         # Ours, and we do not hold it: the answer to our taking it never came.
         return row.owner is None or row.owner == self._name or (inherit and not row.is_valid(seen.now_us))
 
-    def _surplus(self, held: Collection[int], handing: Collection[int], number: int) -> tuple[int, ...]:
+    def _surplus(self, held: Collection[int], handing: Collection[int], number: int, most: int) -> tuple[int, ...]:
         if self._rest:
             self._rest -= 1
             return ()
-        number = min(number - len(handing), _AT_ONCE - len(handing) - len(self._given))
         ordered = sorted(set(held) - set(handing), key=lambda stream_id: (stream_id in self._unwanted, -stream_id))
-        return tuple(ordered[: max(0, number)])
+        return tuple(ordered[: max(0, min(number - len(handing), most))])

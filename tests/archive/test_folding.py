@@ -69,7 +69,7 @@ def stored(open_archive: Open, told: Sequence[Told]) -> History:
         history.add(START_US + each.seconds * 1_000_000, action_id=each.action_id, send_type=each.send_type)
     open_archive[0].submit(history.operations)
     open_archive[0].flushed().result()
-    ship(open_archive[1])
+    ship(open_archive[1], [history.stream.stream_id])
     return history
 
 

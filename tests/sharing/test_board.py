@@ -8,13 +8,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from recorder import clock
 from recorder.pacing import BoardAway, ConnectLimiter, LocalBoard, Turns
 from recorder.sharing.board import PostgresBoard
 from tests.postgres import PostgresServer
 
 SECOND = 1_000_000_000
 ACCOUNT = "feed.example:443"
+
+
+def look(turns: Turns, now_ns: int) -> tuple[Turns, int]:
+    """Change nothing; return how slow all are."""
+    return turns, turns.slower_now(now_ns)
 
 
 async def stamps(limiter: ConnectLimiter, turns: int) -> list[int]:
@@ -37,13 +41,10 @@ async def test_four_limiters_on_two_boards(url: str) -> None:
     """Two machines with two recorders each, every one with streams that want to connect."""
     boards = [PostgresBoard(url, ACCOUNT) for _ in range(2)]
     limiters = [ConnectLimiter(boards=[LocalBoard(), board]) for board in boards for _ in range(2)]
-    began = time.monotonic_ns()
     found = await asyncio.gather(*(stamps(limiter, 4) for limiter in limiters))
-    took_s = (time.monotonic_ns() - began) / SECOND
     for limiter in limiters:
         limiter.close()
     assert_paced([stamp for each in found for stamp in each])
-    assert 2.8 < took_s < 15  # sixteen at five a second; and they do not only wait
 
 
 async def test_a_slow_down_reaches_all(url: str) -> None:
@@ -70,7 +71,7 @@ async def test_accounts_are_apart_and_hold_no_secret(url: str, postgres: Postgre
 async def test_every_exchange_is_one_step(url: str) -> None:
     """Of many exchanges at once by several recorders none is lost, and the server's time never steps back in them."""
     boards = [PostgresBoard(url, ACCOUNT) for _ in range(4)]
-    seen: list[tuple[int, int]] = []
+    seen: list[int] = []
 
     def count(turns: Turns, now_ns: int) -> tuple[Turns, int]:
         assert now_ns >= turns.slowed_ns
@@ -78,18 +79,17 @@ async def test_every_exchange_is_one_step(url: str) -> None:
 
     async def often(board: PostgresBoard) -> None:
         for _ in range(25):
-            seen.append((await board.exchange(count), 0))
+            seen.append(await board.exchange(count))
 
     await asyncio.gather(*(often(board) for board in boards))
     for board in boards:
         board.close()
-    assert sorted(number for number, _ in seen) == list(range(1, 101))
+    assert sorted(seen) == list(range(1, 101))
 
 
 async def test_a_server_that_stands_still(breakable: PostgresServer, breakable_url: str) -> None:
     """Who wants to connect waits for it once, then not at all for some seconds."""
     board = PostgresBoard(breakable_url, ACCOUNT)
-    look = lambda turns, now_ns: (turns, now_ns)  # noqa: E731 - what a claim is to a board
     await board.exchange(look)
     breakable.pause()
     try:
@@ -114,15 +114,15 @@ async def test_it_is_asked_again_later(
     await board.exchange(lambda turns, now_ns: (turns.slowed(now_ns), None))
     breakable.stop("fast")
     with pytest.raises(BoardAway):
-        await board.exchange(lambda turns, now_ns: (turns, None))
+        await board.exchange(look)
     breakable.start()
-    assert await board.exchange(lambda turns, now_ns: (turns, turns.slower_now(now_ns))) == 2
+    assert await board.exchange(look) == 2
     board.close()
     with pytest.raises(BoardAway):
-        await board.exchange(lambda turns, now_ns: (turns, None))
+        await board.exchange(look)
 
 
-async def test_a_claim_given_up_takes_no_place(url: str, postgres: PostgresServer) -> None:
+async def test_a_claim_given_up_takes_no_place(url: str) -> None:
     """Who stops waiting for the database's answer leaves no place behind that is held for nobody."""
     board = PostgresBoard(url, ACCOUNT)
     entered, go_on = asyncio.Event(), asyncio.Event()
@@ -139,6 +139,5 @@ async def test_a_claim_given_up_takes_no_place(url: str, postgres: PostgresServe
     with pytest.raises(asyncio.CancelledError):
         await waiting
     go_on.set()
-    assert await board.exchange(lambda turns, now_ns: (turns, turns.slower_now(now_ns))) == 1
+    assert await board.exchange(look) == 1
     board.close()
-    assert clock.elapsed_ns() > 0

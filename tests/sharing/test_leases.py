@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from recorder.sharing import lease_table
 from recorder.sharing.lease_table import Seen
@@ -177,15 +177,27 @@ async def test_lists_that_overlap(url: str) -> None:
 
 
 async def test_lists_that_have_nothing_in_common(url: str) -> None:
-    """What another does not list is handed to him in vain, once and not again soon."""
+    """Recorders of one list share it among themselves, whatever others on the same database hold."""
     async with Sharers(url) as sharers:
-        one, other = sharers.begin(range(1, 21)), sharers.begin([99])
-        await rounds([one, other], lambda: sum(sizes([one, other])) == 21, most=12)
+        pair, others = [sharers.begin(TEN) for _ in range(2)], [sharers.begin(range(40)) for _ in range(2)]
+        await rounds([*others, *pair], lambda: sizes(pair) == [5, 5] and sizes(others) == [20, 20], most=12)
+        handed_over = [len(each.handed_over) for each in (*others, *pair)]
+        for _ in range(10):
+            for each in (*others, *pair):
+                await each.beat()
+        assert [len(each.handed_over) for each in (*others, *pair)] == handed_over
+
+
+async def test_a_list_that_is_part_of_another(url: str) -> None:
+    """What is handed over in vain comes back, and little of it."""
+    async with Sharers(url) as sharers:
+        all_of_it, part = sharers.begin(range(40)), sharers.begin(range(4))
+        await rounds([all_of_it, part], lambda: sum(sizes([all_of_it, part])) == 40, most=12)
         for _ in range(20):
-            await one.beat()
-            await other.beat()
-        assert sizes([one, other]) == [20, 1]
-        assert len(one.handed_over) <= 10
+            await all_of_it.beat()
+            await part.beat()
+        assert sum(sizes([all_of_it, part])) == 40
+        assert len(all_of_it.handed_over) <= 10
 
 
 async def test_an_answer_that_never_came(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,8 +206,8 @@ async def test_an_answer_that_never_came(url: str, monkeypatch: pytest.MonkeyPat
         one, other = sharers.begin(TEN), sharers.begin(TEN)
         exchange = one.leases._line.exchange
 
-        async def cut(work: object, within_s: float | None = None) -> object:
-            found = await exchange(work, within_s)  # type: ignore[arg-type]
+        async def cut(work: Callable[[Connection], object], within_s: float | None = None) -> object:
+            found = await exchange(work, within_s)
             if not isinstance(found, Seen):
                 raise Away("the connection was cut while it was committing")
             return found
@@ -237,8 +249,8 @@ async def test_a_recorder_stopped_in_the_middle_locks_nothing_for_long(
         woken = asyncio.Event()
         loop = asyncio.get_running_loop()
 
-        def renew_and_stop(connection: object) -> None:
-            lease_table.beat(connection, stopped.leases._sharer, stopped.leases._held, {}, TEN)  # type: ignore[arg-type]
+        def renew_and_stop(connection: Connection) -> None:
+            lease_table.beat(connection, stopped.leases._sharer, stopped.leases._held, {}, TEN)
             asyncio.run_coroutine_threadsafe(woken.wait(), loop).result()
 
         hanging = asyncio.create_task(stopped.leases._line.exchange(renew_and_stop, within_s=60))

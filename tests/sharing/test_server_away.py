@@ -7,6 +7,7 @@ from typing import Literal
 
 import pytest
 
+from recorder.archive import maintain
 from tests.postgres import PostgresServer
 from tests.sharing.sharers import Sharers, polled, rounds, sizes
 
@@ -126,3 +127,15 @@ async def test_leaving_without_postgres(breakable: PostgresServer, breakable_url
         finally:
             breakable.resume()
         await polled([other], lambda: len(other.recording) == 10)
+
+
+async def test_a_database_that_is_no_archive_yet(breakable: PostgresServer) -> None:
+    """Where the tables are made only later, somebody else having to do it, one waits for them."""
+    url = breakable.url(breakable.create())
+    async with Sharers(url) as sharers:
+        one = sharers.begin(TEN)
+        await one.beat()
+        assert one.leases.away
+        maintain.upgrade(url)
+        await one.beat()
+        assert one.recording == set(TEN)

@@ -8,51 +8,50 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, select, tuple_
 
 from recorder.archive import tables
 from recorder.archive.dialect import Dialect
+from recorder.archive.merging.comparing import other_bytes
 from recorder.archive.merging.load import Load
 from recorder.archive.merging.refusals import Conflict, Purged
-from recorder.errors import DamagedArchive, IdentityClash
+from recorder.errors import IdentityClash
 
-# A total only grows, and a session that its recorder has closed is over. One that others had to close, since its
-# recorder seemed dead, is its recorder's to close properly.
-_SESSION_IS_NEWER = (
-    "(session.closed_us IS NULL AND excluded.frames >= session.frames AND excluded.heartbeats >= session.heartbeats) "
-    "OR (session.outcome = 'recorder_died' AND excluded.outcome <> 'recorder_died')"
-)
-_SESSION_FACTS = ("stream_id", "session_id", "opened_us", "opened_ns", "url")
 _STREAM_NAME = ("feed", "sport", "fixture_id", "channel")
 _SAID_BY_THE_LIST = ("label", "competition", "speed", "starts_us")
-_FILLED_IN = ("label", "competition", "starts_us", "ended", "ended_why")
+_FILLED_IN = ("label", "competition", "starts_us", "origin_host", "ended", "ended_why")
 
 
 def land(connection: Connection, dialect: Dialect, load: Load) -> int:
     """Store ``load`` in the transaction that is open on ``connection``; return how many frames and actions were new.
 
-    Raises Conflict for other content at a known position, DamagedArchive for other bytes under a known frame's key,
-    IdentityClash for a stream id that stands for another stream, Purged for a stream that must not come back; the
-    transaction has to be rolled back then.
+    Who stores rows of a stream has it alone until the transaction ends: what is compared here stays as it is.
+    Raises Conflict for other content at a known position, for positions that would leave a hole, and for an epoch that
+    was to be new and is not; DamagedArchive for other bytes under a known frame's key, IdentityClash for a stream id
+    that stands for another stream, Purged for a stream that must not come back; the transaction has to be rolled back
+    then.
     """
+    if not load:
+        return 0
     _require_welcome(connection, dialect, load.stream_ids)
-    new = 0
     for table, rows in load:
-        if not rows:
-            continue
-        connection.exec_driver_sql(_temporary(table, dialect))
-        connection.exec_driver_sql(f"DELETE FROM {_landing(table)}")
-        dialect.pour(connection, _landing(table), [column.name for column in table.columns], rows)
-        stored = connection.exec_driver_sql(_store(table)).rowcount
-        if table in (tables.frame, tables.action):
-            new += stored
-        if table is tables.stream:
-            _settle_streams(connection, load)
-        elif table is tables.frame and stored < len(rows):
-            _settle_frames(connection)
-        elif table is tables.action and stored < len(rows):
-            _settle_actions(connection)
-    return new
+        if rows:
+            connection.exec_driver_sql(_temporary(table, dialect))
+            connection.exec_driver_sql(f"DELETE FROM {_landing(table)}")
+            dialect.pour(connection, _landing(table), table.columns.keys(), rows)
+    _store_streams(connection, load)
+    _require_new(connection, load)
+    for table in (tables.epoch, tables.session, tables.gap):
+        _store(connection, load, table)
+    frames = _store(connection, load, tables.frame)
+    if frames < len(load.rows[tables.frame]):
+        _settle_frames(connection)
+    actions = _store(connection, load, tables.action)
+    if load.rows[tables.action]:
+        _require_dense(connection)
+    if actions < len(load.rows[tables.action]):
+        _settle_actions(connection)
+    return frames + actions
 
 
 def _require_welcome(connection: Connection, dialect: Dialect, stream_ids: set[int]) -> None:
@@ -81,26 +80,91 @@ def _temporary(table: Table, dialect: Dialect) -> str:
     return dialect.temporary(_landing(table), table.name)
 
 
+_COUNTS = ("frames", "actions", "overlap_checked", "resent", "envelope_differences", "heartbeats", "last_heartbeat_us",
+           "proven")  # fmt: skip
+_CLOSING = ("closed_us", "close_code", "close_reason", "outcome")
+
+
+def _session_rule() -> str:
+    """A total only grows, and a session that its recorder has closed is over.
+
+    One that others had to close, since its recorder seemed dead, is its recorder's to close properly; until then the
+    last moment that anybody knows of it counts. So the rows of a session come to the same in whatever order they come.
+    """
+
+    def over(row: str) -> str:
+        return f"CASE WHEN {row}.closed_us IS NULL THEN 0 WHEN {row}.outcome = 'recorder_died' THEN 1 ELSE 2 END"
+
+    def later(column: str) -> str:
+        return f"session.{column} IS NULL OR excluded.{column} > session.{column}"
+
+    counts = [f"{c} = CASE WHEN {later(c)} THEN coalesce(excluded.{c}, session.{c}) ELSE session.{c} END"
+              for c in _COUNTS]  # fmt: skip
+    is_over = (
+        f"{over('excluded')} > {over('session')} OR (session.outcome = 'recorder_died' "
+        "AND excluded.outcome = 'recorder_died' AND excluded.closed_us > session.closed_us)"
+    )
+    closing = [f"{c} = CASE WHEN {is_over} THEN excluded.{c} ELSE session.{c} END" for c in _CLOSING]
+    calibration = (
+        "calibration = CASE WHEN excluded.calibration IS NOT NULL AND (session.calibration IS NULL "
+        "OR excluded.frames > session.frames) THEN excluded.calibration ELSE session.calibration END"
+    )
+    return f"DO UPDATE SET {', '.join([*counts, *closing, calibration])}"
+
+
 _RULES = {
     tables.epoch: "DO UPDATE SET current_us = coalesce(epoch.current_us, excluded.current_us)",
-    tables.session: "DO UPDATE SET "
-    + ", ".join(f"{c.name} = excluded.{c.name}" for c in tables.session.columns if c.name not in _SESSION_FACTS)
-    + f" WHERE {_SESSION_IS_NEWER}",
+    tables.session: _session_rule(),
     tables.gap: "DO UPDATE SET "
     + ", ".join(f"{name} = coalesce(gap.{name}, excluded.{name})" for name in ("to_position", "to_us", "resolved_us"))
     + " WHERE gap.resolved_us IS NULL",
 }
 
 
+def _store(connection: Connection, load: Load, table: Table) -> int:
+    return connection.exec_driver_sql(_storing(table)).rowcount if load.rows[table] else 0
+
+
 @lru_cache
-def _store(table: Table) -> str:
+def _storing(table: Table) -> str:
     names = ", ".join(column.name for column in table.columns)
     key = ", ".join(_key(table))
-    # Ordered, so that two recorders that store the same rows wait for each other, and not each for the other.
+    # Ordered, so that two recorders that make the same streams known wait for each other, and not each for the other.
     return (
         f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {_landing(table)} WHERE true ORDER BY {key} "
         f"ON CONFLICT ({key}) {_RULES.get(table, 'DO NOTHING')}"
     )
+
+
+def _store_streams(connection: Connection, load: Load) -> None:
+    """Make the streams known, and have all of the load's alone: nobody else stores rows of them until we are done."""
+    _store(connection, load, tables.stream)
+    stream = tables.stream.c.stream_id
+    ours = select(stream).where(stream.in_(load.stream_ids)).order_by(stream).with_for_update()
+    if unknown := load.stream_ids - set(connection.execute(ours).scalars()):
+        raise Conflict(unknown)
+    if load.rows[tables.stream]:
+        _settle_streams(connection, load)
+
+
+def _require_new(connection: Connection, load: Load) -> None:
+    """Raise Conflict when an epoch that was to be new is there by now: it may be another list, or the same one."""
+    if load.fresh:
+        epoch = tables.epoch.c
+        known = select(epoch.stream_id).where(tuple_(epoch.stream_id, epoch.epoch).in_(sorted(load.fresh)))
+        if stream_ids := set(connection.execute(known).scalars()):
+            raise Conflict(stream_ids)
+
+
+def _require_dense(connection: Connection) -> None:
+    """Raise Conflict when actions would stand behind a hole: what was there has been lost since it was compared."""
+    first = f"SELECT stream_id, epoch, min(position) AS position FROM {_landing(tables.action)} GROUP BY 1, 2"
+    lost = connection.exec_driver_sql(
+        f"SELECT l.stream_id FROM ({first}) l WHERE l.position > 0 AND NOT EXISTS (SELECT 1 FROM action a "
+        "WHERE a.stream_id = l.stream_id AND a.epoch = l.epoch AND a.position = l.position - 1)"
+    ).scalars()
+    if stream_ids := set(lost):
+        raise Conflict(stream_ids)
 
 
 def _settle_streams(connection: Connection, load: Load) -> None:
@@ -134,10 +198,7 @@ def _settle_frames(connection: Connection) -> None:
         "WHERE frame.digest <> l.digest LIMIT 1"
     ).first()
     if other is not None:
-        raise DamagedArchive(
-            f"frame {other[2]} of session {other[1]}, stream {other[0]}, has other bytes in the two archives: one of "
-            "them is damaged; keep both and compare them with a backup"
-        )
+        raise other_bytes(*other)
     # Its position was found later: the only thing that changes about a frame.
     connection.exec_driver_sql(
         f"UPDATE frame SET kind = l.kind FROM {_landing(tables.frame)} l "

@@ -27,10 +27,12 @@ class Load:
 
     ``spoken_for`` are the streams whose row says what the fixture list says now, and whether they have ended: it
     replaces what the other archive says. Of other streams the row only fills in what is not said there yet.
+    ``fresh`` are the (stream, epoch) that the other archive must not have yet: if it does, somebody was faster.
     """
 
     rows: dict[Table, list[Row]] = field(default_factory=lambda: {table: [] for table in CARRIED})
     spoken_for: set[int] = field(default_factory=set)
+    fresh: set[tuple[int, int]] = field(default_factory=set)
 
     def add(self, table: Table, rows: Iterable[Row]) -> None:
         """Take more rows of one table on."""
@@ -41,6 +43,7 @@ class Load:
         for table, rows in other.rows.items():
             self.rows[table].extend(rows)
         self.spoken_for |= other.spoken_for
+        self.fresh |= other.fresh
 
     @property
     def stream_ids(self) -> set[int]:
