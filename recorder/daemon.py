@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -97,6 +97,8 @@ class Daemon:
         self._stopped_by: str | None = None
         self._left = set(self._entries)
         """Streams that are not known to have ended."""
+        self._begun: Collection[int] = ()
+        """Streams that were recorded here."""
 
     def stop(self, why: str) -> None:
         """End the run: store what was received and leave."""
@@ -151,8 +153,13 @@ class Daemon:
         if self._is_shared:
             from recorder.sharing.board import PostgresBoard
 
-            boards.append(PostgresBoard(settings.database_url, urlsplit(settings.endpoint).netloc))
+            boards.append(PostgresBoard(settings.database_url, self._account_name()))
         return ConnectLimiter(settings.connect_rate, boards=boards)
+
+    def _account_name(self) -> str:
+        """Return what all who share the vendor's account have in common; the token is nobody's business."""
+        address = urlsplit(self._settings.endpoint)
+        return f"{address.hostname}:{address.port or (443 if address.scheme == 'wss' else 80)}"
 
     def _file_board(self) -> FileBoard:
         directory = state_directory()
@@ -186,6 +193,7 @@ class Daemon:
             allotting.cancel()
             await roster.halt_all()
             await home.leave(self._settings.grace_s)
+            self._begun = roster.begun
             self._left = {number for number in self._entries if not self._is_over(number, roster, home)}
 
     async def _end(self, roster: Roster, home: Home, limiter: ConnectLimiter) -> None:
@@ -227,7 +235,7 @@ class Daemon:
         if home.writer.error is not None:
             return []  # told when it is closed
         await asyncio.wrap_future(home.writer.flushed())
-        return doubts(home.local_url, self._entries, strict=self._settings.strict)
+        return await asyncio.to_thread(doubts, home.readable_url, self._begun, strict=self._settings.strict)
 
     def _conclude(self, doubtful: list[str], behind: RecorderError | None) -> None:
         """Raise what the user must hear, the gravest first (contract, exit codes)."""

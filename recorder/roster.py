@@ -31,6 +31,8 @@ class Roster:
     """
 
     def __init__(self, entries: Mapping[int, Entry], home: Home, make: Make, group: asyncio.TaskGroup) -> None:
+        self.begun: set[int] = set()
+        """Streams that were recorded here, for however long."""
         self.ended: set[int] = set()
         """Streams of which nothing more is expected."""
         self.purged: set[int] = set()
@@ -47,6 +49,7 @@ class Roster:
     def begin(self, stream_id: int) -> None:
         """Record a stream from now on."""
         if stream_id not in self._tasks:
+            self.begun.add(stream_id)
             self._tasks[stream_id] = self._group.create_task(self._record(self._entries[stream_id]))
 
     async def halt(self, stream_id: int) -> None:

@@ -53,6 +53,8 @@ class Writer:
 
     def __init__(self, database_url: str, failed: Callable[[], None] = lambda: None) -> None:
         url, self.dialect = parse_url(database_url)
+        if self.dialect.is_server:
+            raise ValueError("rows come to a server by way of a spool, see recorder.home")
         self.url = url
         self.error: RecorderError | None = None
         """Why the writer stopped, if it did; nothing submitted after that is stored."""

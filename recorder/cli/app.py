@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from recorder import __version__
-from recorder.cli import database, purging, reading, recording, serving
+from recorder.cli import database, merging, purging, reading, recording, serving
 
 app = typer.Typer(
     name="recorder",
@@ -38,6 +38,7 @@ for _function in (
     reading.fixtures,
     reading.timeline,
     reading.frames,
+    merging.merge,
     purging.purge,
     serving.replay,
 ):

@@ -10,13 +10,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, ParamSpec
+from urllib.parse import unquote
 
 import typer
 from typer.exceptions import TyperException
 
 from recorder import logs
 from recorder.config import duration
-from recorder.errors import DiskError, RecorderError
+from recorder.errors import ConfigurationError, DiskError, RecorderError
 
 _log = logging.getLogger(__name__)
 
@@ -30,9 +31,34 @@ def _duration(text: str) -> float:
         raise typer.BadParameter(str(error)) from None
 
 
+def holds_password(url: str) -> bool:
+    """Say whether a database's URL, readable or not, tells a password: before the host, or behind the question mark."""
+    head, _, options = url.partition("?")
+    user = head.partition("://")[2].rpartition("@")[0]
+    told = (unquote(part).lower() for part in options.split("&"))
+    # What begins with a slash is a file, which may have any name.
+    is_in_front = ":" in user and not user.startswith("/")
+    return is_in_front or any(part.startswith(("password=", "sslpassword=")) for part in told)
+
+
+def refuse_password(context: typer.Context, parameter: typer.CallbackParam, value: str) -> str:
+    """Refuse a URL with a password on the command line, where every user of the machine can read it (`ps`)."""
+    source = context.get_parameter_source(parameter.name or "")
+    if source is not None and source.name == "COMMANDLINE" and holds_password(value):
+        say(
+            "a password on the command line shows in `ps`: leave it out and put it into a password file "
+            "(~/.pgpass, or ?passfile=FILE), a service file (?service=NAME), or the whole URL into the environment "
+            f"({parameter.envvar})"
+        )
+        raise typer.Exit(ConfigurationError.exit_code)
+    return value
+
+
 DatabaseUrl = Annotated[
     str,
-    typer.Option("--database-url", envvar="RECORDER_DATABASE_URL", help="The archive.", metavar="URL"),
+    typer.Option(
+        "--database-url", envvar="RECORDER_DATABASE_URL", help="The archive.", metavar="URL", callback=refuse_password
+    ),
 ]
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more (twice: everything).")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]

@@ -56,7 +56,9 @@ def run(
     ] = None,
     spool_keep: Annotated[
         float,
-        duration_option("--spool-keep", "A match stays in the spool so long after Postgres was seen to have all of it."),
+        duration_option(
+            "--spool-keep", "A match stays in the spool so long after Postgres was seen to have all of it."
+        ),
     ] = "7d",  # type: ignore[assignment]
     connect_rate: Annotated[
         float,

@@ -36,6 +36,11 @@ class Home:
         self.writer = Writer(local_url, failed)
 
     @property
+    def readable_url(self) -> str:
+        """Where all that was recorded can be read once nothing is recorded any more (see `leave`)."""
+        return self.local_url
+
+    @property
     def sharers(self) -> int:
         """How many recorders share the list and the vendor's account, ourselves among them."""
         return 1

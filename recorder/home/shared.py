@@ -20,7 +20,7 @@ from recorder.archive.deadline import deadline
 from recorder.archive.dialect import DiskErrors, parse_url
 from recorder.archive.merging.copying import require_welcome, survey
 from recorder.archive.merging.landing import land
-from recorder.archive.merging.refusals import Purged
+from recorder.archive.merging.refusals import Conflict, Purged
 from recorder.archive.shipping import Shipper
 from recorder.archive.spool import rewrite, spool_url, take_out
 from recorder.errors import DatabaseAway, RecorderError
@@ -56,6 +56,12 @@ class SharedHome(Home):
         self._fetching = asyncio.Lock()
         self._away_until_ns = 0
         self._has_forgotten = False
+        self._has_settled = False
+
+    @property
+    def readable_url(self) -> str:
+        """As in `Home`: Postgres, where other recorders' rows are too, unless it lacks something."""
+        return self._database_url if self._has_settled else self.local_url
 
     @property
     def sharers(self) -> int:
@@ -74,12 +80,17 @@ class SharedHome(Home):
     async def allot(self, stream_ids: Collection[int], recording: Recording) -> None:
         """As in `Home`; streams come and go with their leases, and one that is purged from Postgres goes for good."""
 
+        async def give_up(stream_id: int) -> None:
+            await recording.halt(stream_id)
+            self._shipper.let_go(stream_id)
+
         async def hand_over(stream_id: int) -> None:
             await recording.halt(stream_id)
             await self._settle(_HAND_OVER_S)
+            self._shipper.let_go(stream_id)
 
         def lost(stream_id: int) -> None:
-            group.create_task(recording.halt(stream_id))
+            group.create_task(give_up(stream_id))
 
         async with asyncio.TaskGroup() as group:
             leases = self._leases = Leases(
@@ -120,6 +131,7 @@ class SharedHome(Home):
 
         With Postgres away there is only what the spool holds, and the rest is asked of the vendor again.
         """
+        self._shipper.hold(stream_id)
         async with self._fetching:
             try:
                 if clock.elapsed_ns() >= self._away_until_ns:
@@ -127,9 +139,16 @@ class SharedHome(Home):
             except Purged:
                 await self._forget(stream_id)
                 return None
-            except DatabaseAway as error:
+            except Exception as error:
+                if self.writer.error is not None:
+                    raise
+                # Whatever is wrong with Postgres: nothing of it may keep us from recording.
                 self._away_until_ns = clock.elapsed_ns() + int(_ASK_AGAIN_S * 1e9)
-                _log.info("%s; going on from what the spool holds", error)
+                _log.log(
+                    logging.INFO if isinstance(error, DatabaseAway) else logging.WARNING,
+                    "%s; going on from what the spool holds",
+                    error if isinstance(error, RecorderError) else repr(error),
+                )
         return await super().take(stream_id)
 
     async def done(self, stream_id: int) -> None:
@@ -139,7 +158,7 @@ class SharedHome(Home):
 
     async def leave(self, grace_s: float) -> None:
         """As in `Home`; then the streams are handed back, so that whoever takes them finds all of them in Postgres."""
-        await self._settle(grace_s)
+        self._has_settled = await self._settle(grace_s)
         if self._leases is not None:
             await self._leases.leave()
 
@@ -169,9 +188,11 @@ class SharedHome(Home):
     def _note_purged(self, stream_id: int) -> None:  # on the shipper's thread
         self._loop.call_soon_threadsafe(self._purged.put_nowait, stream_id)
 
-    async def _settle(self, grace_s: float) -> None:
+    async def _settle(self, grace_s: float) -> bool:
+        if self.writer.error is not None:
+            return False  # told when it is closed
         await asyncio.wrap_future(self.writer.flushed())
-        await asyncio.to_thread(self._shipper.settled, grace_s)
+        return await asyncio.to_thread(self._shipper.settled, grace_s)
 
     async def _forget(self, stream_id: int) -> None:
         """Take a stream that must not be kept out of the spool."""
@@ -195,10 +216,12 @@ class SharedHome(Home):
 
     def _copy(self, there: Connection, here: Connection, stream_id: int) -> None:
         copy = survey(there, here, stream_id, clock.wall_us())
-        if copy is None:
-            return
-        while True:
-            rows, marks = copy.next(there, None)
+        while copy is not None:
+            try:
+                rows, marks = copy.next(there, None)
+            except Conflict:  # a list began there since
+                copy = survey(there, here, stream_id, clock.wall_us())
+                continue
             self.writer.carry_out(partial(land, dialect=self.writer.dialect, load=rows)).result()
             if not copy.landed(marks):
                 break

@@ -407,10 +407,8 @@ def test_equal_numbers_of_other_frames(new_source: NewPlace, target: Filled) -> 
 def test_other_bytes_under_a_frames_key(source: Filled, target: Filled, small: None) -> None:
     """One archive is damaged, nobody knows which: nothing is changed."""
     stream = new_stream()
-    part = Recording(stream, 1).add("ABCDEFGH")
-    target.write(*part.taken())
-    merge(target.url, source.url)
-    source.write(*part.add("IJKL").taken())
+    target.write(*Recording(stream, 1).add("ABCDEFGH").taken())
+    source.write(*Recording(stream, 1).add("ABCDEFGHIJKL").taken())
     change(
         source.url,
         update(FRAME)

@@ -37,6 +37,7 @@ FRAMES_AT_ONCE = 2_000
 ACTIONS_AT_ONCE = 4_000
 _KEYS_AT_ONCE = 500
 """In one statement, which holds only so many parameters."""
+_STREAMED = {"yield_per": 100}
 
 
 def _behind(table: Table, *key: str) -> Select[Any]:
@@ -95,6 +96,11 @@ class StreamCopy:
         return 0 if self._begun else len(self._match.clashes)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether anything of it has landed."""
+        return self._begun
+
+    @property
     def new_epochs(self) -> int:
         """How many lists are new to an archive that has others of this stream."""
         return 0 if self._begun or not self._match.theirs else len(self._match.fresh)
@@ -118,6 +124,23 @@ class StreamCopy:
         actions = self._actions(source, frame)
         action = (actions[-1][_EPOCH_OF_ACTION], actions[-1][_POSITION]) if actions else self.marks.action
         load.add(tables.action, self._in_their_epochs(actions, _EPOCH_OF_ACTION))
+        return load, Marks(frame, action)
+
+    def go_on(
+        self, source: Connection, changes: Changes, frames: Sequence[Values], actions: Sequence[Values]
+    ) -> tuple[Load, Marks]:
+        """As `next`, of a copy that has landed, given all that was added since it was last read, in that order.
+
+        Reading it would take many times longer than having kept it, where few rows of many streams come all the time.
+        """
+        load = Load()
+        self._add_changed(load, source, changes)
+        frames = [row for row in frames if (row[_FRAME_SESSION], row[_FRAME_NUMBER]) > self.marks.frame]
+        actions = [row for row in actions if (row[_EPOCH_OF_ACTION], row[_POSITION]) > self.marks.action]
+        load.add(tables.frame, frames)
+        load.add(tables.action, self._in_their_epochs(actions, _EPOCH_OF_ACTION))
+        frame = (frames[-1][_FRAME_SESSION], frames[-1][_FRAME_NUMBER]) if frames else self.marks.frame
+        action = (actions[-1][_EPOCH_OF_ACTION], actions[-1][_POSITION]) if actions else self.marks.action
         return load, Marks(frame, action)
 
     def landed(self, marks: Marks) -> bool:
@@ -171,16 +194,14 @@ class StreamCopy:
     def _frames(self, source: Connection) -> list[Values]:
         session_id, frame_number = self.marks.frame
         behind = {"stream_id": self.stream_id, "session_id": session_id, "frame_number": frame_number}
-        rows = source.execute(
-            _FRAMES_BEHIND, behind | {"at_once": FRAMES_AT_ONCE}, execution_options={"yield_per": 100}
-        )
+        behind["at_once"] = FRAMES_AT_ONCE
         found, size = list[Values](), 0
-        for row in rows:
-            found.append(self._proven(row))
-            size += len(row[_PAYLOAD])
-            if size >= BYTES_AT_ONCE:
-                break
-        rows.close()
+        with source.execute(_FRAMES_BEHIND, behind, execution_options=_STREAMED) as rows:
+            for row in rows:
+                found.append(self._proven(row))
+                size += len(row[_PAYLOAD])
+                if size >= BYTES_AT_ONCE:
+                    break
         return found
 
     def _placed(self, source: Connection, placed: set[tuple[int, int]]) -> Iterator[Values]:
@@ -189,8 +210,8 @@ class StreamCopy:
         key = tuple_(frame.c.session_id, frame.c.frame_number)
         for some in _portions(key_ for key_ in placed if key_ <= self.marks.frame):
             wanted = select(frame).where(frame.c.stream_id == self.stream_id, key.in_(some))
-            for row in source.execute(wanted, execution_options={"yield_per": 100}):
-                yield self._proven(row)
+            with source.execute(wanted, execution_options=_STREAMED) as rows:
+                yield from map(self._proven, rows)
 
     def _proven(self, row: Row[Any]) -> Values:
         """A damaged frame must not go to where another archive may have it whole."""
@@ -205,15 +226,17 @@ class StreamCopy:
         """Return the next actions, as long as the frames that bear them are there."""
         epoch, position = self.marks.action
         behind = {"stream_id": self.stream_id, "epoch": epoch, "position": position, "at_once": ACTIONS_AT_ONCE}
-        rows = source.execute(_ACTIONS_BEHIND, behind).all()
-        for number, row in enumerate(rows):
-            if (row[_ACTION_SESSION], row[_ACTION_FRAME]) > frame:
-                return rows[:number]
-            expected = position + 1 if row[_EPOCH_OF_ACTION] == epoch else 0
-            epoch, position = row[_EPOCH_OF_ACTION], row[_POSITION]
-            if position != expected:
-                raise missing_position(self.stream_id, epoch, expected, position)
-        return rows
+        found = list[Values]()
+        with source.execute(_ACTIONS_BEHIND, behind, execution_options=_STREAMED) as rows:
+            for row in rows:
+                if (row[_ACTION_SESSION], row[_ACTION_FRAME]) > frame:
+                    break
+                expected = position + 1 if row[_EPOCH_OF_ACTION] == epoch else 0
+                epoch, position = row[_EPOCH_OF_ACTION], row[_POSITION]
+                if position != expected:
+                    raise missing_position(self.stream_id, epoch, expected, position)
+                found.append(tuple(row))
+        return found
 
 
 def _portions(keys: Any) -> Iterator[list[Any]]:

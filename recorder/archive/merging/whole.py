@@ -49,9 +49,13 @@ def merge(
     source_url: str,
     target_url: str,
     stream_ids: Sequence[int] | None = None,
+    *,
+    fixtures: Sequence[str] | None = None,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> Merged:
-    """Bring the streams of one archive (``stream_ids``; None: all) into another, and prove that they are there.
+    """Bring the streams of one archive into another, and prove that they are there.
+
+    Only those of ``stream_ids``, or of ``fixtures`` (ids), where these are given.
 
     ``progress`` is told how many streams of how many are done. Raises UsageError when there is no source, ArchiveHeld
     when a recorder writes the target, and what the databases say of their disks and connections.
@@ -66,7 +70,9 @@ def merge(
         stack.callback(writer.dispose)
         stack.enter_context(DiskErrors(dialect, target))
         there = stack.enter_context(writer.connect())
-        wanted = source.stream_ids() if stream_ids is None else list(stream_ids)
+        wanted = list(stream_ids) if stream_ids is not None else source.stream_ids(fixtures or ())
+        if fixtures and not wanted:
+            raise UsageError(f"{source.place} knows no fixture {' or '.join(fixtures)}; see `recorder fixtures`")
         for done, stream_id in enumerate(wanted):
             progress(done, len(wanted))
             try:
@@ -93,11 +99,14 @@ class Source:
             self._dialect.stand_still(self._connection)
             yield self._connection
 
-    def stream_ids(self) -> list[int]:
-        """Return all streams, in the order in which they were made known."""
+    def stream_ids(self, fixtures: Sequence[str] = ()) -> list[int]:
+        """Return all streams, or those of some fixtures, in the order in which they were made known."""
         stream = tables.stream.c
+        wanted = select(stream.stream_id).order_by(stream.created_us, stream.stream_id)
+        if fixtures:
+            wanted = wanted.where(stream.fixture_id.in_([fixture.lower() for fixture in fixtures]))
         with self.standing_still() as connection:
-            return list(connection.execute(select(stream.stream_id).order_by(stream.created_us)).scalars())
+            return list(connection.execute(wanted).scalars())
 
 
 @contextmanager

@@ -11,21 +11,17 @@ from sqlalchemy.exc import DataError, IntegrityError
 
 from recorder import clock
 from recorder.archive import tables
+from recorder.archive.apply import action_row, frame_row
 from recorder.archive.deadline import Cutter
 from recorder.archive.dialect import Dialect
-from recorder.archive.merging.copying import (
-    ACTIONS_AT_ONCE,
-    BYTES_AT_ONCE,
-    FRAMES_AT_ONCE,
-    Marks,
-    StreamCopy,
-    survey,
-)
+from recorder.archive.merging import copying
+from recorder.archive.merging.copying import Marks, StreamCopy, survey
 from recorder.archive.merging.landing import land
 from recorder.archive.merging.load import Load, place
 from recorder.archive.merging.refusals import Conflict, Purged
 from recorder.archive.shipping.noting import Noted, Notes
 from recorder.errors import DamagedArchive, IdentityClash
+from recorder.operations import AddAction, AddFrame
 
 _log = logging.getLogger(__name__)
 
@@ -65,13 +61,15 @@ class _Batch:
 
     @property
     def is_full(self) -> bool:
-        return len(self.load.rows[tables.frame]) >= _FRAMES_AT_ONCE or self.bytes >= BYTES_AT_ONCE
+        return len(self.load.rows[tables.frame]) >= _FRAMES_AT_ONCE or self.bytes >= copying.BYTES_AT_ONCE
 
     def add(self, copy: StreamCopy, rows: Load, marks: Marks) -> None:
         frames, actions = rows.rows[tables.frame], rows.rows[tables.action]
         size = sum(len(row[_PAYLOAD]) for row in frames)
         new = sum((row[_SESSION], row[_NUMBER]) > copy.marks.frame for row in frames)
-        if new >= FRAMES_AT_ONCE or size >= BYTES_AT_ONCE or len(actions) >= ACTIONS_AT_ONCE:
+        if (
+            new >= copying.FRAMES_AT_ONCE or size >= copying.BYTES_AT_ONCE or len(actions) >= copying.ACTIONS_AT_ONCE
+        ):  # where `next` stops
             self.unfinished.add(copy.stream_id)
         self.marks[copy.stream_id] = marks
         self.sizes[copy.stream_id] = (new, len(actions))
@@ -167,7 +165,7 @@ class Landing:
                 if copied is None:
                     gone.add(stream_id)
                 else:
-                    batch.add(copied.copy, *copied.copy.next(self._source, noted.changes))
+                    batch.add(copied.copy, *self._next(copied.copy, noted))
             batch.load.spoken_for = self._notes.spoken_for(batch.marks)
             new = land(self._target, self.dialect, batch.load)
         self.new_rows += new
@@ -181,6 +179,13 @@ class Landing:
             self._conflicts.pop(stream_id, None)
         self._notes.landed(gone | batch.marks.keys(), batch.unfinished)
         self._notes.put_back([stream_id for stream_id in taken if stream_id not in gone | batch.marks.keys()])
+
+    def _next(self, copy: StreamCopy, noted: Noted) -> tuple[Load, Marks]:
+        if noted.rows is None or not copy.has_begun:
+            return copy.next(self._source, noted.changes)
+        frames = [frame_row(row.frame) for row in noted.rows if isinstance(row, AddFrame)]
+        actions = [action_row(row.action) for row in noted.rows if isinstance(row, AddAction)]
+        return copy.go_on(self._source, noted.changes, frames, actions)
 
     def _copied(self, stream_id: int) -> Copied | None:
         """Return the copy that is under way, or a new one; None when the stream has left the spool."""

@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 
 from recorder.archive.merging.copying import Changes
 from recorder.operations import (
+    AddAction,
     AddFrame,
     BeginEpoch,
     CloseSession,
+    CopyAction,
     EndStream,
     MakeEpochCurrent,
     OpenGap,
@@ -26,6 +28,10 @@ from recorder.operations import (
     stream_of,
 )
 
+KEPT = 4_000
+"""Frames and actions that are kept beside the notes, of all streams, so that they need not be read again at once."""
+_KEPT_BYTES = 8 * 1024 * 1024
+
 
 @dataclass(slots=True)
 class Noted:
@@ -33,10 +39,19 @@ class Noted:
 
     since: int
     changes: Changes = field(default_factory=Changes)
+    rows: list[AddFrame | AddAction] | None = None
+    """All that was added, in order; None: it has to be read from the spool."""
 
     def take(self, later: Noted) -> None:
         """Add what was noted later."""
         self.changes.take(later.changes)
+        if self.rows is not None:
+            self.rows = None if later.rows is None else self.rows + later.rows
+
+    @property
+    def bytes(self) -> int:
+        """Of the frames that are kept."""
+        return sum(len(row.frame.payload) for row in self.rows or () if isinstance(row, AddFrame))
 
 
 class Notes:
@@ -59,6 +74,7 @@ class Notes:
         self._dropped: set[int] = set()
         self._held: set[int] = set()
         self._ended: set[int] = set()
+        self._kept = self._kept_bytes = 0
         self._ticket = 0
         self._listening = False
         self._whole = False
@@ -81,7 +97,7 @@ class Notes:
                 elif isinstance(operation, AddFrame):
                     self.frames += 1
                 if self._listening:
-                    _note(self._of(stream_id).changes, operation)
+                    self._note(self._of(stream_id, []), operation)
             self.changed.notify_all()
 
     def note_unsure(self, stream_id: int) -> None:
@@ -90,7 +106,7 @@ class Notes:
             self._ticket += 1
             if self._listening:
                 self._unsure.add(stream_id)
-                self._of(stream_id)
+                self._of(stream_id).rows = None
             self.changed.notify_all()
 
     def hold(self, stream_id: int) -> None:
@@ -149,6 +165,7 @@ class Notes:
             self._listening = self._whole = False
             for notes in (self._waiting, self._taken, self._unsure, self._resting):
                 notes.clear()
+            self._count_kept()
             self.changed.notify_all()
 
     def take(self, known: Container[int], most: int, most_others: int) -> dict[int, Noted]:
@@ -184,6 +201,7 @@ class Notes:
                     if later is not None:
                         rest.take(self._waiting.pop(stream_id))
                     self._waiting[stream_id] = rest
+            self._count_kept()
             self.changed.notify_all()
 
     def put_back(self, stream_ids: Iterable[int]) -> None:
@@ -242,11 +260,37 @@ class Notes:
         self._unsure.discard(stream_id)
         self.changed.notify_all()
 
-    def _of(self, stream_id: int) -> Noted:
-        noted = Noted(self._ticket)
+    def _of(self, stream_id: int, rows: list[AddFrame | AddAction] | None = None) -> Noted:
+        noted = Noted(self._ticket, rows=rows)
         if stream_id in self._resting or stream_id in self._dropped:
             return noted  # which nobody keeps
         return self._waiting.setdefault(stream_id, noted)
+
+    def _note(self, noted: Noted, operation: Operation) -> None:
+        if isinstance(operation, AddFrame | AddAction):
+            self._keep(noted, operation)
+        else:
+            _note(noted.changes, operation)
+            if isinstance(operation, BeginEpoch | CopyAction | PlaceFrame):  # they add or change rows by themselves
+                noted.rows = None
+
+    def _keep(self, noted: Noted, row: AddFrame | AddAction) -> None:
+        if noted.rows is None:
+            return
+        self._kept += 1
+        self._kept_bytes += len(row.frame.payload) if isinstance(row, AddFrame) else 0
+        if self._kept > KEPT or self._kept_bytes > _KEPT_BYTES:
+            # Postgres cannot follow. Let go of all that waits: what is under way goes of itself.
+            for other in self._waiting.values():
+                other.rows = None
+            self._count_kept()
+        else:
+            noted.rows.append(row)
+
+    def _count_kept(self) -> None:
+        noted = [*self._waiting.values(), *self._taken.values()]
+        self._kept = sum(len(each.rows or ()) for each in noted)
+        self._kept_bytes = sum(each.bytes for each in noted)
 
 
 def _note(changes: Changes, operation: Operation) -> None:
