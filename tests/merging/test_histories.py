@@ -60,8 +60,8 @@ def any_lists(draw: st.DrawFn, stream: Stream) -> list[Recording]:
         for fork in range(draw(st.integers(0, 2))):
             length = len(recording.lists[-1])
             at = draw(st.integers(0, length - 1)) if length else 0
-            changed = draw(st.text("ABC", min_size=1, max_size=3).filter(lambda said, r=recording, at=at:
-                                                                       said[:1] != r.lists[-1][at : at + 1]))  # fmt: skip
+            here = recording.lists[-1][at : at + 1]
+            changed = draw(st.text("ABC", min_size=1, max_size=3).filter(lambda said, here=here: said[:1] != here))
             recording.fork(at, changed, at_us=recording.at_us + 100 + fork, current=draw(st.booleans()))
         found.append(recording)
     return found
@@ -97,7 +97,7 @@ def common_settings(examples: int) -> settings:
     return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@common_settings(25)
+@common_settings(12)
 @given(data=st.data())
 def test_one_list_in_any_order(opened: tuple[list[Opened], list[Opened]], data: st.DataObject) -> None:
     """Two targets that are given the same parts in other orders, some of them twice, hold the same."""
@@ -126,7 +126,7 @@ def test_one_list_in_any_order(opened: tuple[list[Opened], list[Opened]], data: 
                     strict=True)) == earliest  # fmt: skip
 
 
-@common_settings(40)
+@common_settings(20)
 @given(data=st.data())
 def test_any_lists_in_any_order(opened: tuple[list[Opened], list[Opened]], data: st.DataObject) -> None:
     """Every list is there, or the beginning of one that is; merging all again changes nothing."""

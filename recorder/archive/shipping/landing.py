@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, literal, select, tuple_
@@ -99,6 +99,8 @@ class Landing:
         """By stream id, of the streams that were compared since Postgres was reached."""
         self.got_on: set[int] = set()
         """Streams of which more has landed; whoever acts on it takes them out."""
+        self.is_behind = False
+        """Whether more was waiting than could be shipped at once."""
         self.new_rows = 0
         """Frames and actions that were not there before."""
         self.dialect = dialect
@@ -114,7 +116,7 @@ class Landing:
         """Ship what has waited longest; return whether there was anything."""
         for stream_id in self._notes.take_unsure():
             self.copied.pop(stream_id, None)
-        taken = self._notes.take(self.copied, _STREAMS_AT_ONCE, _SURVEYS_AT_ONCE)
+        taken, self.is_behind = self._notes.take(self.copied, _STREAMS_AT_ONCE, _SURVEYS_AT_ONCE)
         if taken:
             self._ship(taken)
         return bool(taken)
@@ -150,10 +152,10 @@ class Landing:
                 self._conflicts[stream_id] = self._conflicts.get(stream_id, 0) + 1
                 if self._conflicts[stream_id] > _CONFLICTS:
                     self.set_aside(stream_id, "it changes there each time that it was compared")
-            self._notes.put_back(taken)
+            self._put_back(taken)
         except Purged as purged:
             self.drop(purged.stream_id)
-            self._notes.put_back(taken)
+            self._put_back(taken)
 
     def _land(self, taken: dict[int, Noted]) -> None:
         batch, gone, until_ns = _Batch(), set[int](), clock.elapsed_ns() + int(_SURVEY_S * 1e9)
@@ -178,7 +180,13 @@ class Landing:
             copied.actions += actions
             self._conflicts.pop(stream_id, None)
         self._notes.landed(gone | batch.marks.keys(), batch.unfinished)
-        self._notes.put_back([stream_id for stream_id in taken if stream_id not in gone | batch.marks.keys()])
+        self._put_back(stream_id for stream_id in taken if stream_id not in gone and stream_id not in batch.marks)
+        self.is_behind |= bool(batch.unfinished)
+
+    def _put_back(self, stream_ids: Iterable[int]) -> None:
+        waiting = list(stream_ids)
+        self._notes.put_back(waiting)
+        self.is_behind |= bool(waiting)
 
     def _next(self, copy: StreamCopy, noted: Noted) -> tuple[Load, Marks]:
         if noted.rows is None or not copy.has_begun:

@@ -168,10 +168,10 @@ class Notes:
             self._count_kept()
             self.changed.notify_all()
 
-    def take(self, known: Container[int], most: int, most_others: int) -> dict[int, Noted]:
+    def take(self, known: Container[int], most: int, most_others: int) -> tuple[dict[int, Noted], bool]:
         """Take the streams that have waited longest, and fewer of those that are not ``known``: they take longer.
 
-        Of the latter, those first that are recorded now.
+        Of the latter, those first that are recorded now. Return as well whether others have to wait.
         """
         with self.changed:
             chosen = [stream_id for stream_id in self._waiting if stream_id in known][:most]
@@ -180,7 +180,7 @@ class Notes:
             chosen += others[:most_others]
             for stream_id in chosen:
                 self._taken[stream_id] = self._waiting.pop(stream_id)
-            return {stream_id: self._taken[stream_id] for stream_id in chosen}
+            return {stream_id: self._taken[stream_id] for stream_id in chosen}, bool(self._waiting)
 
     def take_unsure(self) -> set[int]:
         """Return the streams that have to be compared anew."""
@@ -248,11 +248,6 @@ class Notes:
         """Wait until there is something to take or it is time to leave, ``seconds`` at most."""
         with self.changed:
             self.changed.wait_for(lambda: self._waiting or leaving(), seconds)
-
-    def has_more(self) -> bool:
-        """Whether there is something to take."""
-        with self.changed:
-            return bool(self._waiting)
 
     def _remove(self, stream_id: int) -> None:
         for notes in (self._taken, self._waiting):

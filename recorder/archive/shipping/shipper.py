@@ -159,6 +159,8 @@ class Shipper:
                 place=self.place,
                 purged=self._purged,
             )
+            stack.callback(self._remember, landing)
+            first = self._notes.listen(lambda: source.execute(select(tables.stream.c.stream_id)).scalars())
             leaving = Leaving(
                 source,
                 target,
@@ -171,21 +173,19 @@ class Shipper:
                 keep_s=self._keep_s,
                 tidy_s=self._pace.tidy_s,
             )
-            stack.callback(self._remember, landing)
-            first = self._notes.listen(lambda: source.execute(select(tables.stream.c.stream_id)).scalars())
             while not self._leaving.is_set():
                 came = self._notes.frames
                 shipped = landing.ship()
                 if self._away_since_ns is not None and (landing.new_rows or self._is_done(first)):
                     self._is_back()
                 busy = leaving.work(idle=not shipped)
-                if self._notes.has_more():
+                if landing.is_behind:
                     continue
                 self._frames_there = came
                 if not busy:
                     self._notes.wait(self._pace.look_s, self._leaving.is_set)
-                    # More comes along with what came first: a transaction costs the same for a few rows and for many.
-                    self._leaving.wait(self._pace.gather_s)
+                # More comes along with what came first: a transaction costs the same for a few rows and for many.
+                self._leaving.wait(self._pace.gather_s)
 
     def _is_done(self, ticket: int) -> bool:
         with self._notes.changed:
