@@ -191,6 +191,7 @@ class Gap:
 class StoredStream:
     """The newest epoch of a stream, and what is still in doubt.
 
+    ``parent`` is the epoch that it began as a change of, ``last_epoch`` the highest number of any.
     ``contents`` holds (content digest, fixtureSeqNum) by position, ``frame_digests`` the digest of the frame that each
     was read from. ``epoch`` is the newest, which need not be the one that users see yet:
     ``current_length`` is the length of that one, None when they are the same.
@@ -202,6 +203,8 @@ class StoredStream:
     """
 
     epoch: int = 0
+    parent: int | None = None
+    last_epoch: int = 0
     contents: tuple[tuple[bytes, int | None], ...] = ()
     frame_digests: tuple[bytes, ...] = ()
     current_length: int | None = None

@@ -14,14 +14,12 @@ from recorder.model import ACTIONS, Frame, Kind, StoredStream
 def load(connection: Connection, stream_id: int) -> StoredStream:
     """Return what is stored of a stream; an unknown one is empty."""
     epoch = tables.epoch.c
-    newest = connection.execute(
-        select(epoch.epoch, epoch.current_us, epoch.parent)
-        .where(epoch.stream_id == stream_id)
-        .order_by(epoch.epoch.desc())
-        .limit(1)
-    ).first()
-    if newest is None:
+    epochs = connection.execute(
+        select(epoch.epoch, epoch.current_us, epoch.parent).where(epoch.stream_id == stream_id).order_by(epoch.epoch)
+    ).all()
+    if not epochs:
         return StoredStream()
+    newest = _newest_epoch(epochs)
     action = tables.action.c
     rows = connection.execute(
         select(action.content_digest, action.fixture_seq_num, action.frame_digest)
@@ -32,6 +30,8 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
     session, gap = tables.session.c, tables.gap.c
     return StoredStream(
         epoch=newest.epoch,
+        parent=newest.parent,
+        last_epoch=epochs[-1].epoch,
         contents=tuple((row.content_digest, row.fixture_seq_num) for row in rows),
         frame_digests=tuple(row.frame_digest for row in rows),
         current_length=None if newest.current_us is not None else _current_length(connection, stream_id),
@@ -65,6 +65,20 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
             select(func.coalesce(func.max(session.session_id), 0)).where(session.stream_id == stream_id)
         ).scalar_one(),
     )
+
+
+def _newest_epoch(epochs: Sequence[Any]) -> Any:
+    """Return the list that is being written: the current one, or the newest that began as a change of it.
+
+    Others, of a higher number and not current, came by a merge from a recording that differs.
+    """
+    current = next(row for row in reversed(epochs) if row.current_us is not None)
+    newest, line = current, {current.epoch}
+    for row in epochs:
+        if row.epoch > current.epoch and row.parent in line:
+            line.add(row.epoch)
+            newest = row
+    return newest
 
 
 def _is_finished(connection: Connection, stream_id: int, epoch: int) -> bool:

@@ -44,6 +44,8 @@ class Rows:
     ) -> None:
         self.standing = Standing(finished=stored.finished, status=stored.status)
         self.epoch = stored.epoch
+        self._parent = stored.parent
+        self._last_epoch = max(stored.epoch, stored.last_epoch)
         self.has_watched = False
         """Whether the match was seen going on, on any connection of this run."""
         self.over_since_ns: int | None = None
@@ -71,7 +73,8 @@ class Rows:
                 booked.kind, booked.reason = Kind.UNPLACED, "; ".join(filter(None, (booked.flag, why)))
             case Fork(position=position, why=why):
                 booked.forks = True
-                parent, self.epoch = self.epoch, self.epoch + 1
+                parent = self._parent = self.epoch
+                self.epoch = self._last_epoch = self._last_epoch + 1
                 del self._frame_digests[position:]
                 booked.add(BeginEpoch(self._stream_id, self.epoch, parent, position, booked.now_us, why))
             case EpochCurrent():
@@ -96,7 +99,8 @@ class Rows:
         self._note(seen, booked)
         stream_id = self._stream_id
         if effect.same_as is not None:
-            booked.add(CopyAction(stream_id, self.epoch, effect.position, self.epoch - 1, effect.same_as))
+            assert self._parent is not None  # what it is the same as is in the list that this one changes
+            booked.add(CopyAction(stream_id, self.epoch, effect.position, self._parent, effect.same_as))
             return
         booked.new += 1
         if effect.parked is not None:

@@ -20,7 +20,7 @@ from recorder.archive.deadline import deadline
 from recorder.archive.dialect import DiskErrors, parse_url
 from recorder.archive.merging.copying import require_welcome, survey
 from recorder.archive.merging.landing import land
-from recorder.archive.merging.refusals import Conflict, Purged
+from recorder.archive.merging.refusals import Purged
 from recorder.archive.shipping import Shipper
 from recorder.archive.spool import rewrite, spool_url, take_out
 from recorder.errors import DatabaseAway, RecorderError
@@ -209,6 +209,7 @@ class SharedHome(Home):
                 deadline(there, _PATIENCE_S),
                 spool.connect() as here,
             ):
+                self._dialect.stand_still(there)  # another recorder may be shipping it
                 require_welcome(there, stream_id)
                 self._copy(there, here, stream_id)
         finally:
@@ -217,11 +218,7 @@ class SharedHome(Home):
     def _copy(self, there: Connection, here: Connection, stream_id: int) -> None:
         copy = survey(there, here, stream_id, clock.wall_us())
         while copy is not None:
-            try:
-                rows, marks = copy.next(there, None)
-            except Conflict:  # a list began there since
-                copy = survey(there, here, stream_id, clock.wall_us())
-                continue
+            rows, marks = copy.next(there, None)
             self.writer.carry_out(partial(land, dialect=self.writer.dialect, load=rows)).result()
             if not copy.landed(marks):
                 break

@@ -10,10 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, select, true
-
-from recorder.archive import migrate, tables
 from recorder.archive.dialect import parse_url
+from recorder.archive.merging.whole import merge
 from recorder.archive.writer import Writer
 from recorder.feed.booking import frame_of
 from recorder.feed.ledger import Ledger
@@ -147,19 +145,9 @@ def fill(path: Path, *matches: Match, url: str = "") -> Filled:
 
 
 def ship(filled: Filled, stream_ids: Sequence[int] | None = None) -> None:
-    """Bring what is in the file, or these streams of it, to where it is read.
-
-    A stand-in for `recorder.archive.merging.whole.merge(filled.spool_url, filled.url, stream_ids)`.
-    """
-    if not filled.is_shipped:
-        return
-    (source_url, source), (target_url, target) = parse_url(filled.spool_url), parse_url(filled.url)
-    with source.reader(source_url).connect() as spool, migrate.writable(target_url, target).begin() as archive:
-        for table in (tables.stream, tables.epoch, tables.session, tables.frame, tables.action, tables.gap):
-            wanted = true() if stream_ids is None else table.c.stream_id.in_(stream_ids)
-            archive.execute(delete(table).where(wanted))
-            rows = [tuple(row) for row in spool.execute(select(table).where(wanted))]
-            target.pour(archive, table, table.columns.keys(), rows)
+    """Bring what is in the file, or these streams of it, to where it is read."""
+    if filled.is_shipped:
+        merge(filled.spool_url, filled.url, stream_ids)
 
 
 @dataclass

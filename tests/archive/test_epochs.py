@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
+from recorder.archive import tables
 from recorder.archive.dialect import parse_url
 from recorder.archive.load import load
+from recorder.archive.writer import Writer
 from recorder.feed.booking import frame_of
 from recorder.feed.ledger import Ledger
 from recorder.feed.messages import read
@@ -23,7 +25,7 @@ from recorder.operations import (
     PlaceFrame,
     ResolveGaps,
 )
-from tests.archive.filling import START_US, Filled, History, action_in
+from tests.archive.filling import START_US, Filled, History, action_in, ship
 
 LATER_US = START_US + 3_600_000_000
 
@@ -141,6 +143,19 @@ def test_the_newest_epoch_is_what_a_recorder_goes_on_with(archive: Filled) -> No
     assert (found.epoch, found.current_length) == (1, None)
     rows = archive.select("SELECT content_digest, frame_digest FROM action WHERE epoch = 1 ORDER BY position")
     assert [(content, frame) for (content, _), frame in zip(found.contents, found.frame_digests, strict=True)] == rows
+
+
+def test_a_list_that_a_merge_brought_is_not_gone_on_with(archive: Filled) -> None:
+    """An epoch that did not begin as a change of ours is another recording's; its number is taken."""
+    history = five()
+    archive.write(*history.operations)
+    other = {"stream_id": history.stream.stream_id, "epoch": 3, "created_us": LATER_US, "why": "another recording"}
+    with Writer(archive.spool_url) as writer:
+        writer.carry_out(lambda connection: connection.execute(insert(tables.epoch).values(other))).result()
+    ship(archive)
+    found = stored(archive, history)
+    assert (found.epoch, found.parent, found.last_epoch, found.current_length) == (0, None, 3, None)
+    assert len(found.contents) == 5
 
 
 def test_an_unknown_stream_is_empty(archive: Filled) -> None:

@@ -21,7 +21,7 @@ from tests.vendor import load, names
 Open = tuple[Writer, Filled]
 
 SEND_TYPES = ["Pending", "Confirmed", "Updated", "Deleted", "Cancelled", "Acknowledged"]
-PERSISTENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+PERSISTENT = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @dataclass(frozen=True)

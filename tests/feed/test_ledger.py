@@ -220,6 +220,20 @@ def test_changed_past() -> None:
     assert {op.action.epoch for op in operations if isinstance(op, AddAction)} == {1}
 
 
+def test_a_number_that_is_taken() -> None:
+    """A new epoch gets a number behind those that a merge brought; it is a change of the one gone on with."""
+    before = [packet(seq) for seq in range(1, 5)]
+    book = Book(stored(before, last_epoch=3))
+    book.take(packet(2, "changed"))
+    book.close()
+    book.connect()
+    operations = book.take(before[0], packet(2, "changed"), before[2], before[3])
+    begun = next(op for op in operations if isinstance(op, BeginEpoch))
+    assert (begun.epoch, begun.parent) == (4, 0)
+    copied = [(op.epoch, op.from_epoch) for op in operations if isinstance(op, CopyAction)]
+    assert copied == [(4, 0), (4, 0)]
+
+
 def test_shorter_list_is_no_doubt_of_ours() -> None:
     """A vendor that shows less than it did is behind: a gap that is the vendor's."""
     book = Book(stored([packet(1), packet(2), packet(3)]))

@@ -19,9 +19,9 @@ from recorder.archive import postgres
 from recorder.archive.maintain import upgrade
 from tests.archive.filling import History, recorded
 from tests.postgres import PostgresServer, processes
-from tests.shipping.rig import HASTE, Rig, wait_for
-from tests.shipping.wire import COMMIT, EVERY, CommitProxy, Cut
-from tests.vendor import load
+from tests.shipping.rig import ALL, HASTE, Rig, wait_for
+from tests.shipping.wire import EVERY, CommitProxy
+from tests.vendor import load as load_match
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -175,7 +175,7 @@ def small_disk(breakable: PostgresServer) -> Iterator[Path]:
     """A disk of a few megabytes that the server may use."""
     place = breakable.directory / "small"
     place.mkdir()
-    mounted = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(place)]
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(place)]
     if os.geteuid() != 0 or subprocess.run(mounted, capture_output=True, check=False).returncode != 0:
         pytest.skip("only root can mount a disk")
     owner = breakable.data.stat()
@@ -195,7 +195,9 @@ def test_a_full_disk(
     try:
         with Rig(breakable, tmp_path, url=url) as rig:
             rig.database = ""
-            with rig.under_load(("snooker-1", "snooker-2", "soccer-torino-chievo"), pause_s=0) as load:
+            for name in ALL:
+                rig.write(*recorded(load_match(name)))
+            with rig.under_load(()) as load:
                 wait_for(lambda: rig.shipper.away_s is not None)
                 load.more()
             assert not rig.shipper.settled(0)
@@ -226,7 +228,7 @@ def test_a_fail_over_to_an_older_state(rig: Rig) -> None:
 def test_a_fail_over_after_a_match_was_proven(rig: Rig) -> None:
     """Also what was over and proven is shipped again, and proven again."""
     copy = rig.server.base_copy()
-    match = recorded(load("snooker-2"))
+    match = recorded(load_match("snooker-2"))
     rig.write(*match, end_of(match))
     rig.settle()
     wait_for(lambda: rig.here("SELECT count(*) FROM shipment WHERE verified_us IS NOT NULL") == [(1,)])
@@ -246,21 +248,16 @@ def end_of(match: list) -> object:  # type: ignore[type-arg]
 def test_a_connection_that_is_cut_anywhere_in_a_commit(breakable: PostgresServer, tmp_path: Path) -> None:
     """Whether it was committed is not known: every byte that either side sends of the exchange may be the last."""
     database = breakable.archive()
-    with CommitProxy(breakable.directory, [cut for cut in EVERY if _is_inside(cut)]) as proxy:
-        with Rig(breakable, tmp_path, url=proxy.url(database)) as rig:
-            with rig.under_load():
-                wait_for(lambda: not proxy.left)
-            rig.check()
+    with CommitProxy(breakable.directory, EVERY) as proxy, Rig(breakable, tmp_path, url=proxy.url(database)) as rig:
+        with rig.under_load():
+            wait_for(lambda: not proxy.left)
+        rig.check()
     breakable.drop(database)
-
-
-def _is_inside(cut: Cut) -> bool:
-    return cut.side == "server" or cut.after <= len(COMMIT)
 
 
 def test_two_recorders_of_the_same_streams(breakable: PostgresServer, tmp_path: Path) -> None:
     """Both ship the same rows at the same time: each row is there once, whoever was first."""
-    match = recorded(load("snooker-1"))
+    match = recorded(load_match("snooker-1"))
     histories = [History() for _ in range(20)]
     for history in histories:
         for _ in range(50):
@@ -323,7 +320,7 @@ def test_an_error_of_our_own_is_told_once(
     rig.settle()
     with monkeypatch.context() as broken:
         broken.setattr(landing, "land", fail)
-        rig.write(*recorded(load("snooker-1"))[:20])
+        rig.write(*recorded(load_match("snooker-1"))[:20])
         wait_for(lambda: len(tried) > 5)
     rig.check()
     assert caplog.text.count("Traceback") == 1
@@ -341,7 +338,7 @@ def test_a_password_is_never_told(breakable: PostgresServer, tmp_path: Path, cap
 
 def test_what_postgres_was_told_is_parsed(rig: Rig) -> None:
     """The rig's own check sees a row too many or too few."""
-    rig.write(*recorded(load("snooker-1"))[:20])
+    rig.write(*recorded(load_match("snooker-1"))[:20])
     rig.check()
     rig.there("DELETE FROM frame WHERE frame_number = 3")
     with pytest.raises(AssertionError, match="frame: 1 lost"):
