@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test lint types campaign bench-layout image requirements clean
+.PHONY: help demo test lint types campaign citus bench-layout image requirements clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -27,6 +27,9 @@ types: $(VENV)/ready  ## mypy, strict
 
 campaign: $(VENV)/ready $(VENV)/postgres  ## the long runs: ten matches cut every k packets, a hundred kills, wide sweeps of the alignment
 	$(BIN)/pytest -n $(WORKERS) -m campaign --timeout 3600 -rP
+
+citus: $(VENV)/ready  ## the archive on a Citus of yours, whose empty database RECORDER_TEST_CITUS_URL names
+	$(BIN)/pytest -m citus tests/citus
 
 bench-layout: $(VENV)/ready  ## bytes on disk per action, by table layout
 	$(BIN)/python -m benchmarks.layout

@@ -1,7 +1,8 @@
 """How long a frame is on its way, from the writer's queue to where another session of Postgres sees it.
 
-Run: make bench-shipping. The server is this machine's own, with fsync, on the same two cores as everything else. A frame is a real packet of a
-soccer match with its action. When it is visible is seen by another process, which asks for a snapshot every 2 ms.
+Run: make bench-shipping. The server is this machine's own, with fsync, on the same cores as everything else. A frame is
+a real packet of a soccer match with its action. When it is visible is seen by another process, which asks for a
+snapshot every 2 ms.
 """
 
 from __future__ import annotations
@@ -76,14 +77,14 @@ def seen_us(lines: list[str], xids: set[int]) -> dict[int, int]:
     """Return when each transaction was first visible."""
     moments = []
     for line in lines:
-        at, snapshot = line.split()
-        least, bound, running = snapshot.split(":")
-        moments.append((int(least), int(bound), {int(xid) for xid in running.split(",") if xid}, int(at)))
-    bounds = [bound for _, bound, _, _ in moments]
+        moment, snapshot = line.split()
+        _, bound, running = snapshot.split(":")
+        moments.append((int(bound), {int(xid) for xid in running.split(",") if xid}, int(moment)))
+    bounds = [bound for bound, *_ in moments]
     found = {}
     for xid in xids:
-        for _, bound, running, at in moments[bisect.bisect_right(bounds, xid) :]:
-            if xid < bound and xid not in running:
+        for _, unfinished, at in moments[bisect.bisect_right(bounds, xid) :]:
+            if xid not in unfinished:
                 found[xid] = at
                 break
     return found

@@ -138,11 +138,11 @@ class Daemon:
 
     def _home(self, failed: Callable[[], None]) -> Home:
         settings = self._settings
-        if not self._is_shared:
+        directory = spool_directory(settings.database_url, settings.spool)
+        if directory is None:
             return Home(settings.database_url, failed)
         from recorder.home.shared import SharedHome
 
-        directory = settings.spool or spool_directory(settings.database_url, state_directory())
         return SharedHome(settings.database_url, directory, failed, keep_s=settings.spool_keep_s)
 
     def _limiter(self) -> ConnectLimiter:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -60,6 +61,11 @@ class Cutter:
 
         with _timer(seconds, miss):
             yield
+
+    def has_heard(self) -> bool:
+        """Whether the server has said something, or hung up: it says nothing unasked, but for why it leaves."""
+        with self._lock:
+            return self._own is not None and bool(select.select([self._own], [], [], 0)[0])
 
     def close(self) -> None:
         """Let go of the connection, which is over."""

@@ -78,7 +78,10 @@ class Dialect:
     copies: Callable[[URL], list[Path]]
     """The copies that were once made beside the database, as `back_up` names them."""
     admit: Callable[[Connection, Collection[int]], None]
-    """Let none of these streams be purged until this transaction ends; waits while one of them is being purged."""
+    """Have these streams alone until this transaction ends: nobody else stores rows of them or purges them.
+
+    Waits for whoever does.
+    """
     bar: Callable[[Connection, int], None]
     """Let no rows of a stream arrive until this transaction ends; waits for those that are arriving."""
     scrub: Callable[[Engine, Collection[Table]], list[str]]

@@ -22,9 +22,10 @@ from recorder.archive.merging.load import CARRIED
 from recorder.archive.merging.proving import Proof
 from recorder.archive.sqlite import empty_log
 from recorder.archive.writer import Writer
+from recorder.config import state_directory
+from recorder.errors import UsageError
 
 _log = logging.getLogger(__name__)
-
 FILE = "spool.db"
 
 _PATIENCE_MS = 1_000
@@ -33,15 +34,24 @@ SPOOL_KEEP_S = 7 * 86_400.0
 """Seconds that a stream that is over stays in the spool after it was found whole in Postgres."""
 
 
-def spool_directory(database_url: str, state: Path) -> Path:
-    """Return where the spool for a database lies when nobody says; one for each database, so that none mix.
+def spool_directory(database_url: str, said: Path | None) -> Path | None:
+    """Return where the spool for a database lies: where it is ``said``, else one of its own in the state directory.
 
-    The name is made of host, port and database; user and password play no part in it.
+    None for SQLite, which has no spool; UsageError when one is said for it all the same. The name is made of host, port
+    and database; user and password play no part in it.
     """
-    target, _ = parse_url(database_url)
+    target, dialect = parse_url(database_url)
+    if not dialect.is_server:
+        if said is not None:
+            raise UsageError("--spool is for an archive in Postgres; one in SQLite has no spool")
+        return None
+    if said is not None:
+        return said
     hosts = target.host or "".join(map(str, target.query.get("host", "")))
     told = f"{hosts}:{target.port or ''}/{target.database or ''}?{target.query.get('service', '')}"
-    return state / "spool" / f"{target.database or 'postgres'}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+    return (
+        state_directory() / "spool" / f"{target.database or 'postgres'}-{hashlib.sha256(told.encode()).hexdigest()[:8]}"
+    )
 
 
 def spool_url(directory: Path) -> str:

@@ -29,6 +29,16 @@ def current_epoch(stream: str) -> str:
     return f"(SELECT max(e.epoch) FROM epoch e WHERE e.stream_id = {stream}.stream_id AND e.current_us IS NOT NULL)"
 
 
+# Streams, their current epochs, and these epochs' actions, under the names ``s``, ``c`` and ``a``. SQLite looks into
+# them in this order, since it is a CROSS JOIN, and so by the whole key. No query of its own for the epoch: Citus would
+# not see that it is of the same stream, and ask every server.
+_CURRENT = "stream s CROSS JOIN epoch c CROSS JOIN action a"
+_IS_CURRENT = """c.stream_id = s.stream_id AND c.current_us IS NOT NULL
+  AND NOT EXISTS (
+    SELECT 1 FROM epoch e WHERE e.stream_id = c.stream_id AND e.epoch > c.epoch AND e.current_us IS NOT NULL
+  )
+  AND a.stream_id = c.stream_id AND a.epoch = c.epoch"""
+
 # The revisions of one action; one without a readable id stands for itself. SQLite carries a filter into a query with
 # several windows only when all of them have the very same PARTITION BY.
 _REVISIONS = (
@@ -97,22 +107,23 @@ def _action_columns(dialect: Dialect, until: str = _UNTIL) -> str:
     return ",\n  ".join(columns)
 
 
-def _actions(dialect: Dialect, where: str, until: str = _UNTIL) -> str:
+def _actions(dialect: Dialect, source: str, where: str, until: str = _UNTIL) -> str:
     return f"""
 SELECT {_action_columns(dialect, until)}
-FROM stream s JOIN action a ON a.stream_id = s.stream_id
+FROM {source}
 WHERE {where}
 WINDOW w AS ({_REVISIONS} {_BEHIND})"""
 
 
 def actions(dialect: Dialect, where: str = "1 = 1") -> str:
     """Return the SELECT of every revision of the current epoch that meets ``where`` (on ``s`` and ``a``)."""
-    return _actions(dialect, f"a.epoch = {current_epoch('s')} AND {where}")
+    return _actions(dialect, _CURRENT, f"{_IS_CURRENT} AND {where}")
 
 
 def actions_all(dialect: Dialect) -> str:
     """Return the SELECT of every revision of every epoch; an epoch ends when a newer one becomes current."""
-    return _actions(dialect, "1 = 1", dialect.least(_UNTIL, _EPOCH_UNTIL))
+    source = "stream s JOIN action a ON a.stream_id = s.stream_id"
+    return _actions(dialect, source, "1 = 1", dialect.least(_UNTIL, _EPOCH_UNTIL))
 
 
 def timeline(dialect: Dialect, where: str = "1 = 1") -> str:
@@ -137,8 +148,8 @@ SELECT {_action_columns(dialect)},
   min({confirmed}) OVER ({_REVISIONS}) AS first_confirmed_us,
   count(*) OVER ({_REVISIONS}) AS revisions,
   {_match_order(dialect)} AS match_order
-FROM stream s JOIN action a ON a.stream_id = s.stream_id
-WHERE a.epoch = {current_epoch("s")} AND {where}
+FROM {_CURRENT}
+WHERE {_IS_CURRENT} AND {where}
 WINDOW w AS ({_REVISIONS} {_BEHIND})
 ) folded
 WHERE newest = 1 AND {_STANDS}"""
@@ -210,8 +221,8 @@ SELECT a.stream_id AS stream_id, s.fixture_id AS fixture_id,
   a.position AS position, a.home_score AS home_score, a.away_score AS away_score,
   a.current_period AS period, a.current_clock_seconds AS clock_seconds, a.clock_state AS clock_state,
   a.possession AS possession, a.status AS status, a.collection_status AS collection_status, a.finished AS finished
-FROM stream s JOIN action a ON a.stream_id = s.stream_id
-WHERE a.epoch = {current_epoch("s")}
+FROM {_CURRENT}
+WHERE {_IS_CURRENT}
 WINDOW w AS (PARTITION BY s.fixture_id, a.stream_id {_BEHIND})"""
 
 

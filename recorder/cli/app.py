@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from recorder import __version__
-from recorder.cli import database, merging, purging, reading, recording, serving
+from recorder.cli import database, merging, purging, reading, recording, serving, status
 
 app = typer.Typer(
     name="recorder",
@@ -34,7 +34,7 @@ def _recorder(
 for _function in (
     serving.demo,
     recording.run,
-    reading.status,
+    status.status,
     reading.fixtures,
     reading.timeline,
     reading.frames,

@@ -58,6 +58,7 @@ def purge(
     """
     from recorder.archive.purging import out_of_reach
     from recorder.archive.purging import purge as remove
+    from recorder.archive.spool import spool_directory
     from recorder.query.holdings import Selectors
 
     selectors = Selectors(tuple(fixtures or ()), feed, competition, before)
@@ -66,7 +67,7 @@ def purge(
         return
     if not (selectors.fixtures or competition or before):
         raise UsageError("name what to purge: fixtures, --competition or --before; never everything")
-    directory = _spool(database_url, spool)
+    directory = spool_directory(database_url, spool)
     found = _found(database_url, directory, selectors)
     if not found:
         raise UsageError("nothing that is recorded meets all of these; `recorder fixtures` lists what there is")
@@ -97,18 +98,6 @@ def _lift(database_url: str, selectors: Selectors) -> None:
     if not count:
         raise UsageError("none of these was purged from this archive")
     say(f"{_streams(count)} may be recorded and brought in again")
-
-
-def _spool(database_url: str, said: Path | None) -> Path | None:
-    from recorder.archive.dialect import is_server
-    from recorder.archive.spool import spool_directory
-    from recorder.config import state_directory
-
-    if not is_server(database_url):
-        if said is not None:
-            raise UsageError("--spool is for an archive in Postgres; one in SQLite has no spool")
-        return None
-    return said or spool_directory(database_url, state_directory())
 
 
 def _found(database_url: str, spool: Path | None, selectors: Selectors) -> list[Holding]:

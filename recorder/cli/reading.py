@@ -1,9 +1,8 @@
-"""The commands that only read: status, fixtures, timeline, frames."""
+"""The commands that read matches: fixtures, timeline, frames."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections import Counter
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
@@ -20,75 +19,18 @@ from recorder.cli.options import (
     Quiet,
     Verbose,
     command,
-    duration_option,
     say,
 )
 from recorder.cli.output import Format, write
-from recorder.errors import Doubt, UsageError
+from recorder.errors import UsageError
 from recorder.model import microseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from recorder.query.listing import Standing
     from recorder.query.timelines import Known, Question
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
-
-
-@command
-def status(
-    database_url: DatabaseUrl = DEFAULT_DATABASE,
-    form: FormatOption = Format.TABLE,
-    watch: Annotated[bool, typer.Option("--watch", help="Print anew every 2 seconds.")] = False,
-    max_lag: Annotated[
-        float | None, duration_option("--max-lag", "Exit 4 when nothing has come for longer, e.g. 60s.")
-    ] = None,
-    verbose: Verbose = 0,
-    quiet: Quiet = False,
-) -> None:
-    """Show every stream: state, stored actions, last action, lag, gaps, open session."""
-    from recorder.query.listing import status as ask
-    from recorder.query.reading import reading
-
-    standings: Sequence[Standing] = ()
-    try:
-        while True:
-            with reading(database_url) as reader:
-                standings = ask(reader)
-            _print_status(standings, form, clear=watch and sys.stdout.isatty())
-            if not watch:
-                break
-            time.sleep(2)
-    except KeyboardInterrupt:
-        if not watch:
-            raise
-    late = [standing for standing in standings if max_lag is not None and (standing.lag_s or 0.0) > max_lag]
-    if late:
-        raise Doubt(f"{len(late)} streams have been silent for more than {max_lag:g} s; look at their recorder")
-
-
-def _print_status(standings: Sequence[Standing], form: Format, *, clear: bool) -> None:
-    if clear:
-        sys.stdout.write("\x1b[H\x1b[2J")
-    rows = [
-        {
-            **standing.stream._mapping,
-            "match": _match(standing.stream),
-            "score": _score(standing.stream),
-            "last_action_at": standing.last_action_at,
-            "open_session": standing.open_session,
-            "lag_s": standing.lag_s,
-            "lag": "" if standing.lag_s is None else f"{standing.lag_s:.0f} s",
-        }
-        for standing in standings
-    ]
-    columns = ("state", "feed", "sport", "match", "score", "actions", "last_action_at", "lag", "gaps", "open_session")
-    write(rows, form, columns)
-    sys.stdout.flush()  # with --watch somebody may be waiting at the other end of a pipe
-    for standing in standings:
-        for gap in standing.open_gaps:
-            say(f"{standing.stream.fixture_id}: open gap {gap.cause}: {gap.detail}")
 
 
 @command
@@ -112,7 +54,7 @@ def fixtures(
     with reading(database_url) as reader:
         rows = listing.fixtures(reader, listing.Filter(sport, team, since, until, competition))
     shown = [
-        {**row._mapping, "match": _match(row), "score": _score(row), "date": (row.first_occurred_at or "")[:10]}
+        {**row._mapping, "match": match_of(row), "score": score_of(row), "date": (row.first_occurred_at or "")[:10]}
         for row in rows
     ]
     write(shown, form, ("date", "sport", "match", "score", "state", "actions", "gaps", "feeds", "fixture_id"))
@@ -238,14 +180,14 @@ def _closing_line(stream: Any, question: Question, known: Known, as_of: str | No
         moments.append(f"after the action at position {question.as_of_position}")
     if not moments or not stream.actions:
         stored = f"{stream.actions} actions stored, {stream.gaps} open gaps"
-        return f"{_match(stream)} {_score(stream)}, {stream.state}; {stored}"
+        return f"{match_of(stream)} {score_of(stream)}, {stream.state}; {stored}"
     if not known.actions:
         first = stream.first_received_at
         what = "nothing" if (question.as_of_us or 0) < microseconds(first) else "no action"
-        return f"{_match(stream)}: {what} had been received by {as_of}; the archive's first message is of {first}"
+        return f"{match_of(stream)}: {what} had been received by {as_of}; the archive's first message is of {first}"
     plural = "" if known.actions == 1 else "s"
     counted = f"{known.actions} action{plural} of the {stream.actions} stored now"
-    return f"{_match(stream)} {_score(known)}, as known {' and '.join(moments)}: {counted}"
+    return f"{match_of(stream)} {score_of(known)}, as known {' and '.join(moments)}: {counted}"
 
 
 def _timeline_row(row: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
@@ -260,13 +202,15 @@ def _timeline_row(row: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
     }
 
 
-def _match(row: Any) -> str:
+def match_of(row: Any) -> str:
+    """Return what a person calls a match: its teams, else what the list says, else its id."""
     if row.home_team and row.away_team:
         return f"{row.home_team} - {row.away_team}"
     return str(row.label or row.fixture_id)
 
 
-def _score(row: Any) -> str:
+def score_of(row: Any) -> str:
+    """Return the score as people write it; empty when none was told."""
     return "" if row.home_score is None else f"{row.home_score}-{row.away_score}"
 
 

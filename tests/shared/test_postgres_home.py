@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -175,3 +176,25 @@ def test_two_recorders_cannot_share_a_spool(new_party: NewParty) -> None:
     assert f"pid {party.running[0].pid}" in end.err
     party.vendor.release(MATCH)
     party.finish()
+
+
+def test_status_shows_the_backlog(new_party: NewParty, own_postgres: PostgresServer) -> None:
+    """With Postgres away `status` shows the spool, and how much waits in it (75); afterwards there is nothing left."""
+    party = new_party(MATCH, postgres=own_postgres, available=100)
+    party.start()
+    wait_until(lambda: party.select("SELECT count(*) FROM action") == [(100,)])
+    own_postgres.stop()
+    party.vendor.release(MATCH, 200)
+    wait_until(lambda: in_spool(party, "SELECT count(*) FROM action") == [(300,)])
+    wait_until(lambda: "recording goes on into the spool" in party.log())
+    shown = party.shells[0].call("status", "--format", "json")
+    assert shown.code == 75
+    [row] = json.loads(shown.out)
+    assert (row["actions"], row["state"]) == (300, "recording")
+    assert 200 <= row["backlog"] <= 301
+    assert f"backlog: {row['backlog']} frames of 1 streams are in the spool" in shown.err
+    own_postgres.start()
+    party.vendor.release(MATCH)
+    party.finish()
+    shown = party.shells[0].call("status", "--format", "json")
+    assert (shown.code, json.loads(shown.out)[0]["backlog"], shown.err) == (0, 0, "")

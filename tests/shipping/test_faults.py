@@ -17,10 +17,12 @@ import pytest
 
 from recorder.archive import postgres
 from recorder.archive.maintain import upgrade
-from tests.archive.filling import History, recorded
+from recorder.archive.shipping import landing
+from recorder.operations import EndStream, Operation
+from tests.archive.filling import History, recorded, stream_of
 from tests.postgres import PostgresServer, processes
-from tests.shipping.rig import ALL, HASTE, Rig, wait_for
-from tests.shipping.wire import EVERY, CommitProxy
+from tests.shipping.rig import ALL, HASTE, Rig, pieces, wait_for
+from tests.shipping.wire import EVERY, SOME, CommitProxy, Cut
 from tests.vendor import load as load_match
 
 
@@ -229,7 +231,7 @@ def test_a_fail_over_after_a_match_was_proven(rig: Rig) -> None:
     """Also what was over and proven is shipped again, and proven again."""
     copy = rig.server.base_copy()
     match = recorded(load_match("snooker-2"))
-    rig.write(*match, end_of(match))
+    rig.write(*match, EndStream(stream_of(load_match("snooker-2")).stream_id, "finished", "full time"))
     rig.settle()
     wait_for(lambda: rig.here("SELECT count(*) FROM shipment WHERE verified_us IS NOT NULL") == [(1,)])
     ((proven_us,),) = rig.here("SELECT verified_us FROM shipment")
@@ -239,16 +241,16 @@ def test_a_fail_over_after_a_match_was_proven(rig: Rig) -> None:
     wait_for(lambda: rig.here("SELECT verified_us FROM shipment") > [(proven_us,)])
 
 
-def end_of(match: list) -> object:  # type: ignore[type-arg]
-    from recorder.operations import EndStream
-
-    return EndStream(match[0].stream.stream_id, "finished", "full time")
-
-
-def test_a_connection_that_is_cut_anywhere_in_a_commit(breakable: PostgresServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("cuts", [SOME, pytest.param(EVERY, marks=pytest.mark.campaign)], ids=["some", "every"])
+def test_a_connection_that_is_cut_anywhere_in_a_commit(
+    breakable: PostgresServer, tmp_path: Path, cuts: list[Cut]
+) -> None:
     """Whether it was committed is not known: every byte that either side sends of the exchange may be the last."""
     database = breakable.archive()
-    with CommitProxy(breakable.directory, EVERY) as proxy, Rig(breakable, tmp_path, url=proxy.url(database)) as rig:
+    with (
+        CommitProxy(breakable.directory, list(cuts)) as proxy,
+        Rig(breakable, tmp_path, url=proxy.url(database)) as rig,
+    ):
         with rig.under_load():
             wait_for(lambda: not proxy.left)
         rig.check()
@@ -274,9 +276,7 @@ def test_two_recorders_of_the_same_streams(breakable: PostgresServer, tmp_path: 
         assert one.check() == two.check() == 472 + 1000
 
 
-def drip(rig: Rig, operations: list) -> None:  # type: ignore[type-arg]
-    from tests.shipping.rig import pieces
-
+def drip(rig: Rig, operations: list[Operation]) -> None:
     for piece in pieces(operations):
         rig.writer.submit(piece)
     rig.writer.flushed().result()
@@ -287,17 +287,17 @@ def test_other_content_from_another_recorder(breakable: PostgresServer, tmp_path
     ours = History()
     theirs = History(ours.stream, session_id=2)
     for number in range(30):
-        ours.add(type="Pass" if number < 20 else "Shot")
+        ours.add(type="Pass") if number < 20 else ours.add(type="Pass", period=1)
         theirs.add(type="Pass")
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     with Rig(breakable, tmp_path / "one") as one, Rig(breakable, tmp_path / "two", url=one.url) as two:
         two.write(*theirs.taken())
         two.settle()
-        half = len(ours.operations) // 2
-        one.write(*ours.operations[:half])
+        operations = ours.taken()
+        one.write(*operations[:20])
         one.settle()
-        one.write(*ours.operations[half:])
+        one.write(*operations[20:])
         one.settle()
         lists = one.there("SELECT epoch, count(*) FROM action GROUP BY 1 ORDER BY 1")
         assert lists == [(0, 30), (1, 30)]
@@ -309,8 +309,6 @@ def test_an_error_of_our_own_is_told_once(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With where it came from, and then never again, however often it is tried."""
-    from recorder.archive.shipping import landing
-
     tried = []
 
     def fail(*_: object) -> int:

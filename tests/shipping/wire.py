@@ -32,6 +32,7 @@ EVERY = [
     *(Cut("client", after) for after in range(len(COMMIT) + 1)),
     *(Cut("server", after) for after in range(len(COMMITTED) + 1)),
 ]
+SOME = [cut for cut in EVERY if cut.after in (0, 3, len(COMMIT) - 1, len(COMMIT), len(COMMITTED) - 1, len(COMMITTED))]
 
 
 @dataclass(eq=False)

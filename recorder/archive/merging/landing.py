@@ -13,13 +13,17 @@ from sqlalchemy import Connection, Table, select, tuple_
 from recorder.archive import tables
 from recorder.archive.dialect import Dialect
 from recorder.archive.merging.comparing import other_bytes
-from recorder.archive.merging.load import Load
+from recorder.archive.merging.load import Load, place
 from recorder.archive.merging.refusals import Conflict, Purged
 from recorder.errors import IdentityClash
 
 _STREAM_NAME = ("feed", "sport", "fixture_id", "channel")
 _SAID_BY_THE_LIST = ("label", "competition", "speed", "starts_us")
 _FILLED_IN = ("label", "competition", "starts_us", "origin_host", "ended", "ended_why")
+
+_STREAM = place(tables.action.c.stream_id)
+_EPOCH = place(tables.action.c.epoch)
+_POSITION = place(tables.action.c.position)
 
 
 def land(connection: Connection, dialect: Dialect, load: Load) -> int:
@@ -48,7 +52,7 @@ def land(connection: Connection, dialect: Dialect, load: Load) -> int:
         _settle_frames(connection)
     actions = _store(connection, load, tables.action)
     if load.rows[tables.action]:
-        _require_dense(connection)
+        _require_dense(connection, load)
     if actions < len(load.rows[tables.action]):
         _settle_actions(connection)
     return frames + actions
@@ -122,26 +126,30 @@ _RULES = {
 
 
 def _store(connection: Connection, load: Load, table: Table) -> int:
-    return connection.exec_driver_sql(_storing(table)).rowcount if load.rows[table] else 0
+    """Return how many rows were new, of a table of which known rows stay as they are."""
+    if not load.rows[table]:
+        return 0
+    done = connection.exec_driver_sql(_storing(table))
+    return len(done.all()) if done.returns_rows else 0
 
 
 @lru_cache
 def _storing(table: Table) -> str:
     names = ", ".join(column.name for column in table.columns)
     key = ", ".join(_key(table))
-    # Ordered, so that two recorders that make the same streams known wait for each other, and not each for the other.
+    # What is new comes back to be counted: Citus tells how many rows it was given, whether it stored them or not.
     return (
         f"INSERT INTO {table.name} ({names}) SELECT {names} FROM {_landing(table)} WHERE true ORDER BY {key} "
-        f"ON CONFLICT ({key}) {_RULES.get(table, 'DO NOTHING')}"
+        f"ON CONFLICT ({key}) {_RULES.get(table, 'DO NOTHING RETURNING 1')}"
     )
 
 
 def _store_streams(connection: Connection, load: Load) -> None:
-    """Make the streams known, and have all of the load's alone: nobody else stores rows of them until we are done."""
+    """Make the streams known. Nobody else stores rows of them until we are done (`Dialect.admit`)."""
     _store(connection, load, tables.stream)
     stream = tables.stream.c.stream_id
-    ours = select(stream).where(stream.in_(load.stream_ids)).order_by(stream).with_for_update()
-    if unknown := load.stream_ids - set(connection.execute(ours).scalars()):
+    known = select(stream).where(stream.in_(load.stream_ids))
+    if unknown := load.stream_ids - set(connection.execute(known).scalars()):
         raise Conflict(unknown)
     if load.rows[tables.stream]:
         _settle_streams(connection, load)
@@ -156,14 +164,17 @@ def _require_new(connection: Connection, load: Load) -> None:
             raise Conflict(stream_ids)
 
 
-def _require_dense(connection: Connection) -> None:
+def _require_dense(connection: Connection, load: Load) -> None:
     """Raise Conflict when actions would stand behind a hole: what was there has been lost since it was compared."""
     first = f"SELECT stream_id, epoch, min(position) AS position FROM {_landing(tables.action)} GROUP BY 1, 2"
-    lost = connection.exec_driver_sql(
-        f"SELECT l.stream_id FROM ({first}) l WHERE l.position > 0 AND NOT EXISTS (SELECT 1 FROM action a "
-        "WHERE a.stream_id = l.stream_id AND a.epoch = l.epoch AND a.position = l.position - 1)"
-    ).scalars()
-    if stream_ids := set(lost):
+    # Asked for what is there: for what is missing Citus cannot look on behalf of rows that have landed.
+    stand_behind = connection.exec_driver_sql(
+        f"SELECT l.stream_id, l.epoch FROM ({first}) l JOIN action a "
+        "ON a.stream_id = l.stream_id AND a.epoch = l.epoch AND a.position = l.position - 1"
+    )
+    rows, whole = load.rows[tables.action], {(stream_id, epoch) for stream_id, epoch in stand_behind}
+    whole |= {(row[_STREAM], row[_EPOCH]) for row in rows if row[_POSITION] == 0}
+    if stream_ids := {row[_STREAM] for row in rows if (row[_STREAM], row[_EPOCH]) not in whole}:
         raise Conflict(stream_ids)
 
 

@@ -103,7 +103,6 @@ class Leaving:
         """Have proven again what may leave, learn what others have ended, try again what was set aside."""
         self._notes.try_again()
         self._old = set(proven_before(self._source, clock.wall_us() - int(self._keep_s * 1e6)))
-        self._to_prove |= self._old
         asked = [stream_id for stream_id in unended(self._source) if not self._notes.is_held(stream_id)]
         stream = tables.stream.c
         with self._cutter.deadline(self._patience_s), self._target.begin():
@@ -112,8 +111,8 @@ class Leaving:
                     stream.stream_id.in_(asked[start : start + 500]), stream.ended.is_not(None)
                 )
                 for stream_id, ended, why in self._target.execute(wanted).all():
-                    self._writer.carry_out(partial(self._end, stream_id=stream_id, ended=ended, why=why))
-                    self._to_prove.add(stream_id)
+                    self._writer.carry_out(partial(self._end, stream_id=stream_id, ended=ended, why=why)).result()
+        self._to_prove |= self._old | unproven(self._source)
 
     def _heed_tombstones(self) -> None:
         """Drop what was purged of all that the spool holds: of what is over or silent nothing is shipped."""

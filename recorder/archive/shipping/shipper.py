@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from recorder import clock
 from recorder.archive import migrate, tables
@@ -184,8 +184,15 @@ class Shipper:
                 self._frames_there = came
                 if not busy:
                     self._notes.wait(self._pace.look_s, self._leaving.is_set)
+                    if cutter.has_heard():
+                        self._answer(target, cutter)
                 # More comes along with what came first: a transaction costs the same for a few rows and for many.
                 self._leaving.wait(self._pace.gather_s)
+
+    def _answer(self, target: Connection, cutter: Cutter) -> None:
+        """Find out what the server said: most often that it is gone, which nobody would notice until the next frame."""
+        with cutter.deadline(self._pace.patience_s), target.begin():
+            target.execute(select(1))
 
     def _is_done(self, ticket: int) -> bool:
         with self._notes.changed:
