@@ -26,8 +26,8 @@ _SNAPSHOTS_S = 60.0
 _PURGE_LOCK = 0x70757267
 """The first half of a stream's advisory lock, which who stores or purges has alone: "purg"."""
 _LEFT_ON_CITUS = (
-    "the planner's samples on Citus's workers (pg_statistic), and dead rows there that a transaction which began before "
-    "may still read: docs/scale.md says how they go"
+    "the planner's samples on Citus's workers (pg_statistic), and dead rows there that a transaction which began "
+    "before may still read: docs/scale.md says how they go"
 )
 
 # -- opening -----------------------------------------------------------------------------------------------------------
@@ -198,17 +198,30 @@ def _rewrite(driver: psycopg.Connection[Any], table: Table) -> int:
 
 
 def _forget_statistics(driver: psycopg.Connection[Any], table: Table) -> None:
-    """Have the planner's samples of a table taken anew also when it is empty: ANALYZE would leave what it knew."""
-    if driver.execute(f'SELECT 1 FROM "{table.name}" LIMIT 1').fetchone() is not None:
+    """Have the planner's samples of a table taken anew also when it is empty: ANALYZE would leave what it knew.
+
+    So with each of its partitions, where a user has split it.
+    """
+    parts = driver.execute(_PARTS, (table.name,)).fetchall() or [(f'"{table.name}"', "true")]
+    empty = [welcome for name, welcome in parts if driver.execute(f"SELECT 1 FROM {name} LIMIT 1").fetchone() is None]
+    if not empty:
         return
     nothing = {column.name: _NOTHING[column.type.python_type] for column in table.columns if not column.nullable}
+    nothing["stream_id"] = "made_up.stream_id"
     names, values = ", ".join(f'"{name}"' for name in nothing), ", ".join(nothing.values())
-    with driver.transaction():  # nobody sees the row
-        driver.execute(f'INSERT INTO "{table.name}" ({names}) VALUES ({values})')
+    with driver.transaction():  # nobody sees the rows
+        for welcome in empty:
+            ids = "generate_series(CAST(-9999 AS bigint), -1) stream_id"
+            made_up = f"SELECT stream_id FROM {ids} WHERE {welcome} LIMIT 1"
+            driver.execute(f'INSERT INTO "{table.name}" ({names}) SELECT {values} FROM ({made_up}) made_up')
         driver.execute(f'ANALYZE "{table.name}"')
-        driver.execute(f'DELETE FROM "{table.name}" WHERE stream_id = 0')
+        driver.execute(f'DELETE FROM "{table.name}" WHERE stream_id < 0')
 
 
+_PARTS = """
+    SELECT CAST(relid AS text), pg_get_partition_constraintdef(relid) FROM pg_partition_tree(CAST(%s AS regclass))
+    WHERE isleaf AND level > 0
+"""
 _NOTHING: Mapping[type, str] = {int: "0", str: "''", bytes: "''", bool: "false"}
 
 # -- what goes wrong ---------------------------------------------------------------------------------------------------

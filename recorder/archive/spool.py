@@ -115,12 +115,13 @@ def unproven(connection: Connection) -> set[int]:
 
 
 def proven_before(connection: Connection, moment_us: int) -> list[int]:
-    """Return the streams that are over and were found whole in Postgres before a moment."""
-    stream, shipment = tables.stream.c, tables.shipment.c
+    """Return the streams that are over and were found whole in Postgres before a moment, and not reopened since."""
+    stream, shipment, session = tables.stream.c, tables.shipment.c, tables.session.c
+    later = exists().where(session.stream_id == stream.stream_id, session.closed_us > moment_us)
     old = (
         select(stream.stream_id)
         .join_from(tables.stream, tables.shipment, stream.stream_id == shipment.stream_id)
-        .where(stream.ended.is_not(None), shipment.verified_us <= moment_us)
+        .where(stream.ended.is_not(None), shipment.verified_us <= moment_us, ~later)
     )
     return list(connection.execute(old).scalars())
 

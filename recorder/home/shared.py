@@ -158,7 +158,11 @@ class SharedHome(Home):
 
     async def leave(self, grace_s: float) -> None:
         """As in `Home`; then the streams are handed back, so that whoever takes them finds all of them in Postgres."""
+        until_ns = clock.elapsed_ns() + int(grace_s * 1e9)
         self._has_settled = await self._settle(grace_s)
+        if self._has_settled:
+            left_s = (until_ns - clock.elapsed_ns()) / 1e9
+            await asyncio.to_thread(self._shipper.proven, left_s)  # may wait for the next run
         if self._leases is not None:
             await self._leases.leave()
 

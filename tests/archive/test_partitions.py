@@ -17,6 +17,7 @@ from recorder.archive.views import VIEWS
 from recorder.archive.writer import Writer
 from tests.archive.filling import Filled, History, recorded, stream_of
 from tests.archive.test_parity import rows
+from tests.archive.test_purging import MARKER, marked
 from tests.merging.making import rows_of
 from tests.postgres import PostgresServer
 from tests.scaling import section, statements
@@ -49,9 +50,9 @@ def split(archive: Filled) -> Filled:
     return archive
 
 
-def in_partitions(archive: Filled, table: str) -> list[str]:
-    """Return which partitions hold any rows."""
-    return [name for (name,) in archive.select(f"SELECT DISTINCT CAST(tableoid AS regclass) FROM {table}")]
+def partition_of(archive: Filled, table: str) -> str:
+    """Return the one partition that holds rows."""
+    return str(archive.value(f"SELECT DISTINCT CAST(CAST(tableoid AS regclass) AS text) FROM {table}"))
 
 
 def assert_the_same(archive: Filled) -> None:
@@ -65,7 +66,7 @@ def test_an_empty_archive(archive: Filled) -> None:
     """What comes afterwards lies in partitions, and every view says what it says elsewhere."""
     merge(split(archive).spool_url, archive.url)
     for table in LARGE:
-        assert re.fullmatch(rf"{table}_\d+", *in_partitions(archive, table))
+        assert re.fullmatch(rf"{table}_\d+", partition_of(archive, table))
     assert_the_same(archive)
     assert merge(archive.spool_url, archive.url).rows == 0
 
@@ -75,7 +76,7 @@ def test_an_archive_with_rows(archive: Filled) -> None:
     merge(archive.spool_url, archive.url)
     split(archive)
     for table in LARGE:
-        assert re.fullmatch(rf"{table}_\d+", *in_partitions(archive, table))
+        assert re.fullmatch(rf"{table}_\d+", partition_of(archive, table))
         assert archive.value("SELECT to_regclass(?)", f"{table}_plain") is None
     assert_the_same(archive)
     assert merge(archive.spool_url, archive.url).rows == 0
@@ -86,7 +87,9 @@ def test_keys_and_columns_stay(archive: Filled) -> None:
 
     def told() -> tuple[object, ...]:
         key = "SELECT conname, CAST(conrelid AS regclass), pg_get_constraintdef(oid) FROM pg_constraint"
-        columns = "SELECT table_name, column_name, data_type, is_nullable, collation_name FROM information_schema.columns"
+        columns = (
+            "SELECT table_name, column_name, data_type, is_nullable, collation_name FROM information_schema.columns"
+        )
         return (
             archive.select(f"{key} WHERE conname IN ('pk_frame', 'pk_action') ORDER BY 1"),
             archive.select(f"{columns} WHERE table_name IN ('frame', 'action') ORDER BY 1, ordinal_position"),
@@ -130,6 +133,27 @@ def test_a_recorder_writes_and_a_match_goes(archive: Filled) -> None:
     while maintain.downgrade(archive.url, sure=True) != "base":
         pass
     assert archive.value("SELECT count(*) FROM pg_class WHERE relname ~ ?", "^(frame|action)") == 0
+
+
+def test_no_byte_of_a_purged_match_remains(archive: Filled, postgres: PostgresServer) -> None:
+    """Also not in what the planner knows of a partition that is empty now, or of all of them."""
+    history = marked()
+    with Writer(split(archive).spool_url) as writer:
+        writer.submit(history.operations)
+    merge(archive.spool_url, archive.url)
+    execute(archive, "ANALYZE")
+    [(directory,)] = archive.select("SELECT oid FROM pg_database WHERE datname = current_database()")
+
+    def found() -> bool:
+        execute(archive, "CHECKPOINT")
+        return any(MARKER in path.read_bytes() for path in (postgres.data / "base" / str(directory)).iterdir())
+
+    assert found()
+    assert purge(archive.url, [history.stream.stream_id], "purged") == []
+    assert not found()
+    assert archive.select("SELECT stream_id FROM action WHERE stream_id < 0") == []
+    purge(archive.url, [stream_of(MATCH).stream_id], "the last one")
+    assert archive.select("SELECT * FROM action") == []
 
 
 def test_a_question_about_one_match_reads_one_partition(archive: Filled) -> None:

@@ -294,7 +294,7 @@ def test_latency_is_stated_for_live_rows(archive: Filled) -> None:
         history.add(10_000_000, arrival=arrival, occurred_us=8_765_432)
     history.add(10_000_000)
     archive.write(*history.operations)
-    found = archive.select("SELECT latency_ms, occurred_at FROM actions")
+    found = archive.select("SELECT latency_ms, occurred_at FROM actions ORDER BY position")
     assert found == [(1234.568, "1970-01-01T00:00:08.765432Z")] + [(None, "1970-01-01T00:00:08.765432Z")] * 2 + (
         [(None, None)]
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from recorder import clock
 from recorder.archive.purging import purge
 from recorder.archive.shipping import noting, shipper
 from recorder.archive.shipping.noting import Notes
@@ -94,6 +95,16 @@ def test_a_stream_that_is_refused_does_not_stop_the_others(
         rig.check()
     assert [record.levelname for record in caplog.records if record.levelno >= logging.WARNING] == ["ERROR"]
     assert "does not take stream" in caplog.text
+
+
+def test_rows_that_cannot_be_sent_do_not_stop_the_others(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    """A text that no Postgres holds is refused by the driver, before the server sees it."""
+    other = history()
+    refused = [open_stream(History().stream, label="a\0b"), *other.taken()]
+    rig.write(*refused)
+    wait_for(lambda: rig.frames_there() == other.frames)
+    assert not rig.shipper.settled(5)
+    assert caplog.text.count("does not take stream") == 1
 
 
 def test_bytes_that_are_not_what_they_were(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
@@ -275,6 +286,21 @@ def test_what_was_put_back_comes_first() -> None:
         notes.note(other.taken())
     notes.put_back(ids[:1])
     assert list(notes.take(ids, 10, 10)[0]) == ids
+
+
+def test_a_stream_that_was_reopened_stays_as_long_as_any(breakable: PostgresServer, tmp_path: Path) -> None:
+    """That it had been proven long ago, before more came, does not count."""
+    made = history()
+    with Rig(breakable, tmp_path, pace=OFTEN) as rig:
+        rig.write(*finished(made))
+        wait_for(lambda: rig.here("SELECT count(*) FROM shipment WHERE verified_us IS NOT NULL") == [(1,)])
+        long_ago = "UPDATE shipment SET verified_us = 1"
+        rig.writer.carry_out(lambda spool: spool.exec_driver_sql(long_ago)).result()
+        now_us = clock.wall_us()
+        rig.write(open_stream(made.stream), open_session(made.stream, 2, now_us))
+        rig.write(close_session(made.stream, 2, now_us), EndStream(made.stream.stream_id, "finished", "again"))
+        wait_for(lambda: rig.here("SELECT verified_us > 1 FROM shipment") == [(1,)])
+        rig.check()
 
 
 # -- what waits, for `status`

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, literal, select, tuple_
-from sqlalchemy.exc import DataError, IntegrityError
 
 from recorder import clock
 from recorder.archive import tables
 from recorder.archive.apply import action_row, frame_row
 from recorder.archive.deadline import Cutter
-from recorder.archive.dialect import Dialect
+from recorder.archive.dialect import Dialect, driver_error
 from recorder.archive.merging import copying
 from recorder.archive.merging.copying import Marks, StreamCopy, survey
 from recorder.archive.merging.landing import land
@@ -25,8 +24,8 @@ from recorder.operations import AddAction, AddFrame
 
 _log = logging.getLogger(__name__)
 
-OF_ONE_STREAM = (DamagedArchive, IdentityClash, DataError, IntegrityError)
-"""What goes wrong with one stream's rows, and not with the database."""
+_OF_ROWS = {"DataError", "IntegrityError"}
+"""What every driver calls errors that are about the values in rows (PEP 249)."""
 
 _STREAMS_AT_ONCE = 200
 _FRAMES_AT_ONCE = 2_000
@@ -75,6 +74,12 @@ class _Batch:
         self.sizes[copy.stream_id] = (new, len(actions))
         self.bytes += size
         self.load.take(rows)
+
+
+def is_of_one_stream(error: Exception) -> bool:
+    """Whether something is wrong with one stream's rows, and not with the database."""
+    kinds = {kind.__name__ for kind in type(driver_error(error)).__mro__}
+    return isinstance(error, DamagedArchive | IdentityClash) or bool(kinds & _OF_ROWS)
 
 
 class Landing:
@@ -138,14 +143,6 @@ class Landing:
     def _ship(self, taken: dict[int, Noted]) -> None:
         try:
             self._land(taken)
-        except OF_ONE_STREAM as error:
-            if len(taken) > 1:  # one of them: the others must not wait for it
-                for stream_id, noted in taken.items():
-                    self.copied.pop(stream_id, None)
-                    self._ship({stream_id: noted})
-                return
-            for stream_id in taken:
-                self.set_aside(stream_id, error)
         except Conflict as conflict:
             for stream_id in conflict.stream_ids:
                 self.copied.pop(stream_id, None)
@@ -156,6 +153,15 @@ class Landing:
         except Purged as purged:
             self.drop(purged.stream_id)
             self._put_back(taken)
+        except Exception as error:
+            if not is_of_one_stream(error):
+                raise
+            if len(taken) == 1:
+                self.set_aside(next(iter(taken)), error)
+                return
+            for stream_id, noted in taken.items():  # one of them: the others must not wait for it
+                self.copied.pop(stream_id, None)
+                self._ship({stream_id: noted})
 
     def _land(self, taken: dict[int, Noted]) -> None:
         batch, gone, until_ns = _Batch(), set[int](), clock.elapsed_ns() + int(_SURVEY_S * 1e9)

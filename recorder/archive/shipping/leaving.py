@@ -11,7 +11,7 @@ from recorder import clock
 from recorder.archive import tables
 from recorder.archive.deadline import Cutter
 from recorder.archive.merging.proving import prove
-from recorder.archive.shipping.landing import OF_ONE_STREAM, Landing
+from recorder.archive.shipping.landing import Landing, is_of_one_stream
 from recorder.archive.shipping.noting import Notes
 from recorder.archive.spool import forget, is_at_rest, note_end, note_proof, proven_before, unended, unproven
 from recorder.archive.writer import Writer
@@ -80,7 +80,9 @@ class Leaving:
         try:
             with self._cutter.deadline(_PATIENCES * self._patience_s), self._target.begin():
                 proof = prove(self._source, self._target, self._landing.dialect, stream_id)
-        except OF_ONE_STREAM as error:
+        except Exception as error:
+            if not is_of_one_stream(error):
+                raise
             self._landing.set_aside(stream_id, error)
             return
         missing = self._missing.pop(stream_id, None)

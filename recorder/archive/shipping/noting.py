@@ -28,7 +28,7 @@ from recorder.operations import (
     stream_of,
 )
 
-KEPT = 4_000
+KEPT = 8_000
 """Frames and actions that are kept beside the notes, of all streams, so that they need not be read again at once."""
 _KEPT_BYTES = 8 * 1024 * 1024
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -64,6 +65,8 @@ class Shipper:
         self._leaving = threading.Event()
         self._cutter: Cutter | None = None
         self._away_since_ns: int | None = None
+        self._proven_to = -1
+        """The last ticket of which all has landed, and been proven as far as it is over."""
         self._frames_there = 0
         """How many of the frames that came were known to be in Postgres last."""
         self._seen: set[str] = set()
@@ -106,6 +109,15 @@ class Shipper:
                     break
                 self._notes.changed.wait(min(left_s, 0.5))
             return self._notes.is_settled(ticket)
+
+    def proven(self, grace_s: float) -> None:
+        """Wait until what is over has been proven too, of all that was noted before this call; ``grace_s`` at most."""
+        ticket, until_ns = self._notes.ticket, clock.elapsed_ns() + int(grace_s * 1e9)
+        with self._notes.changed:
+            while self._proven_to < ticket and self.away_s is None and self._thread.is_alive():
+                if (left_s := (until_ns - clock.elapsed_ns()) / 1e9) <= 0:
+                    break
+                self._notes.changed.wait(min(left_s, 0.5))
 
     def close(self) -> bool:
         """Stop, at once, whatever Postgres does; return whether it has all that the spool holds."""
@@ -174,7 +186,7 @@ class Shipper:
                 tidy_s=self._pace.tidy_s,
             )
             while not self._leaving.is_set():
-                came = self._notes.frames
+                came, ticket = self._notes.frames, self._notes.ticket
                 shipped = landing.ship()
                 if self._away_since_ns is not None and (landing.new_rows or self._is_done(first)):
                     self._is_back()
@@ -182,6 +194,10 @@ class Shipper:
                 if landing.is_behind:
                     continue
                 self._frames_there = came
+                if not busy and not shipped:
+                    with self._notes.changed:
+                        self._proven_to = ticket
+                        self._notes.changed.notify_all()
                 if not busy:
                     self._notes.wait(self._pace.look_s, self._leaving.is_set)
                     if cutter.has_heard():
@@ -204,7 +220,8 @@ class Shipper:
         if self._leaving.is_set() or self._writer.error is not None:
             return
         if not isinstance(error, RecorderError):
-            kind = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            kind = f"{type(error).__name__} at {where.filename}:{where.lineno}"
             if kind not in self._seen:
                 self._seen.add(kind)
                 _log.error("%s: unexpected error while shipping; trying again", self.place, exc_info=error)
