@@ -38,6 +38,11 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
 AWAY_AND_BACK = ["cannot be used", "is back"]
 
 
+def in_turn(lines: list[str]) -> bool:
+    """Whether each time was told once, and its end: on a busy machine a short patience may end more than once."""
+    return lines == AWAY_AND_BACK * (len(lines) // 2) and lines != []
+
+
 @pytest.mark.parametrize("mode", ["smart", "fast", "immediate"])
 def test_a_restart(rig: Rig, mode: str, caplog: pytest.LogCaptureFixture) -> None:
     """Stopped in every way, and started again; a smart stop waits for us as for any client, until we are thrown out."""
@@ -104,7 +109,7 @@ def test_a_server_that_stands_still(
             load.more()
             rig.server.resume()
         rig.check()
-    assert told(caplog) == AWAY_AND_BACK
+    assert in_turn(told(caplog))
     assert "no answer for" in caplog.text
 
 
@@ -169,7 +174,7 @@ def test_a_locked_table(
                 wait_for(lambda: rig.shipper.away_s is not None)
                 load.more(200)
         rig.check()
-    assert told(caplog) == AWAY_AND_BACK
+    assert in_turn(told(caplog))
 
 
 @pytest.fixture

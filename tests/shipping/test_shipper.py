@@ -43,6 +43,7 @@ def test_settled_means_that_what_came_before_is_there(rig: Rig) -> None:
         for _ in range(5):
             load.more(30)
             ((written,),) = rig.here("SELECT count(*) FROM frame")
+            rig.writer.flushed().result()  # only then all that is on the disk has been noted
             assert rig.shipper.settled(30)
             assert rig.frames_there() >= written
     rig.check()
@@ -103,7 +104,9 @@ def test_rows_that_cannot_be_sent_do_not_stop_the_others(rig: Rig, caplog: pytes
     refused = [open_stream(History().stream, label="a\0b"), *other.taken()]
     rig.write(*refused)
     wait_for(lambda: rig.frames_there() == other.frames)
+    wait_for(lambda: "does not take stream" in caplog.text)
     assert not rig.shipper.settled(5)
+    rig.write(*history().taken())
     assert caplog.text.count("does not take stream") == 1
 
 

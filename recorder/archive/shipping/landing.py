@@ -82,6 +82,12 @@ def is_of_one_stream(error: Exception) -> bool:
     return isinstance(error, DamagedArchive | IdentityClash) or bool(kinds & _OF_ROWS)
 
 
+def first_line(error: BaseException) -> str:
+    """Return what the driver itself said, without what it says about our statement."""
+    said = driver_error(error)
+    return (str(said).strip().splitlines() or [type(said).__name__])[0].strip()
+
+
 class Landing:
     """Ships over one pair of connections; ends with them.
 
@@ -126,10 +132,10 @@ class Landing:
             self._ship(taken)
         return bool(taken)
 
-    def set_aside(self, stream_id: int, why: object) -> None:
+    def set_aside(self, stream_id: int, why: str) -> None:
         """Ship no more of a stream for some time; all of it stays in the spool."""
         self.copied.pop(stream_id, None)
-        if self._notes.set_apart(stream_id, str(why)):
+        if self._notes.set_apart(stream_id, why):
             _log.error("%s does not take stream %d, which stays in the spool: %s", self._place, stream_id, why)
 
     def drop(self, stream_id: int) -> None:
@@ -157,7 +163,7 @@ class Landing:
             if not is_of_one_stream(error):
                 raise
             if len(taken) == 1:
-                self.set_aside(next(iter(taken)), error)
+                self.set_aside(next(iter(taken)), first_line(error))
                 return
             for stream_id, noted in taken.items():  # one of them: the others must not wait for it
                 self.copied.pop(stream_id, None)

@@ -11,7 +11,7 @@ from recorder import clock
 from recorder.archive import tables
 from recorder.archive.deadline import Cutter
 from recorder.archive.merging.proving import prove
-from recorder.archive.shipping.landing import Landing, is_of_one_stream
+from recorder.archive.shipping.landing import Landing, first_line, is_of_one_stream
 from recorder.archive.shipping.noting import Notes
 from recorder.archive.spool import forget, is_at_rest, note_end, note_proof, proven_before, unended, unproven
 from recorder.archive.writer import Writer
@@ -83,7 +83,7 @@ class Leaving:
         except Exception as error:
             if not is_of_one_stream(error):
                 raise
-            self._landing.set_aside(stream_id, error)
+            self._landing.set_aside(stream_id, first_line(error))
             return
         missing = self._missing.pop(stream_id, None)
         if proof.missing is None:

@@ -16,8 +16,8 @@ from sqlalchemy import Connection, select
 from recorder import clock
 from recorder.archive import migrate, tables
 from recorder.archive.deadline import Cutter
-from recorder.archive.dialect import DiskErrors, driver_error, parse_url
-from recorder.archive.shipping.landing import Landing
+from recorder.archive.dialect import DiskErrors, parse_url
+from recorder.archive.shipping.landing import Landing, first_line
 from recorder.archive.shipping.leaving import Leaving
 from recorder.archive.shipping.noting import Notes
 from recorder.archive.spool import note_shipped
@@ -235,9 +235,7 @@ class Shipper:
         """Say what happened in the server's or driver's own words, which hold no password."""
         if self._cutter is not None and self._cutter.late_s is not None:
             return f"no answer for {self._cutter.late_s:.0f} s"
-        said = error if error.__cause__ is None else driver_error(error.__cause__)
-        lines = str(said).strip().splitlines() or [type(said).__name__]
-        return lines[0].strip().removeprefix(f"{self.place}: ")
+        return first_line(error.__cause__ or error).removeprefix(f"{self.place}: ")
 
     def _is_back(self) -> None:
         _log.warning(
