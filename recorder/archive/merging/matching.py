@@ -137,7 +137,8 @@ def _pairs(found: dict[tuple[int, int], Comparison], ours: Sequence[Epoch], thei
     def order(pair: tuple[int, int]) -> tuple[Any, ...]:
         one, other = pair
         common, is_copy = found[pair].common, here[one].created_us == there[other].created_us
-        return (-common, there[other].length - common, not is_copy, one != other, one, -other)
+        # The older list there: one that was added since must not attract what was brought to another before.
+        return (-common, not is_copy, other, one)
 
     pairs: dict[int, int] = {}
     for one, other in sorted((pair for pair, found_ in found.items() if found_.differs_at is None), key=order):
