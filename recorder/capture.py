@@ -87,8 +87,8 @@ class Capture:
         self._came_ns = clock.elapsed_ns()
         self._ledger = Ledger(entry.stream, stored, TimeOrderedIds(stored.last_session_id), overlap)
 
-    async def run(self) -> bool:
-        """Record; return whether the stream has ended (else: one pass was asked for and could not be made)."""
+    async def run(self) -> Done | None:
+        """Record; return how it went to its end; None: one pass was asked for and could not be made."""
         now_us = clock.wall_us()
         self._writer.submit([self._opening(now_us), *self._ledger.begin(now_us)])
         await self._start()
@@ -96,16 +96,16 @@ class Capture:
             attempt = await self._turn()
             if self._vendor.account.shut_out.is_set():
                 attempt.answered()
-                return False
+                return None
             decision = await self._connection(attempt)
             if self._until == "caught_up" and isinstance(decision, NotYet):
                 decision = Done(decision.why)
             if isinstance(decision, Done):
                 self._end(decision)
-                return True
+                return decision
             self._tell(decision)
             if self._until == "caught_up" and self._backoff.failures >= _ONE_PASS_FAILURES:
-                return False
+                return None
             await self._pause(decision)
 
     async def _turn(self) -> Attempt:

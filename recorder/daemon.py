@@ -19,6 +19,7 @@ from recorder.capture import Capture, Vendor
 from recorder.config import TokenSource, state_directory
 from recorder.errors import (
     ConfigurationError,
+    DatabaseAway,
     Doubt,
     RecorderError,
     StoppedEarly,
@@ -116,7 +117,15 @@ class Daemon:
         def failed() -> None:  # on the writer's thread
             loop.call_soon_threadsafe(self._archive_failed.set)
 
-        home, doubtful = self._home(failed), list[str]()
+        with signals.handled(self.stop):
+            # In a thread: a database may take its time, and a signal must not.
+            home = await asyncio.to_thread(self._home, failed, loop)
+            doubtful, behind = await self._run(home, token)
+        self._conclude(doubtful, behind)
+
+    async def _run(self, home: Home, token: TokenSource) -> tuple[list[str], RecorderError | None]:
+        """Record; return what cannot be proven, and what has to be said of rows left behind."""
+        doubtful: list[str] = []
         try:
             limiter = self._limiter()
             try:
@@ -133,17 +142,17 @@ class Daemon:
                 limiter.close()
             doubtful = await self._doubts(home)
         finally:
-            behind = home.close()
-        self._conclude(doubtful, behind)
+            behind = await asyncio.to_thread(home.close)
+        return doubtful, behind
 
-    def _home(self, failed: Callable[[], None]) -> Home:
+    def _home(self, failed: Callable[[], None], loop: asyncio.AbstractEventLoop) -> Home:
         settings = self._settings
         directory = spool_directory(settings.database_url, settings.spool)
         if directory is None:
             return Home(settings.database_url, failed)
         from recorder.home.shared import SharedHome
 
-        return SharedHome(settings.database_url, directory, failed, keep_s=settings.spool_keep_s)
+        return SharedHome(settings.database_url, directory, failed, keep_s=settings.spool_keep_s, loop=loop)
 
     def _limiter(self) -> ConnectLimiter:
         settings = self._settings
@@ -188,9 +197,9 @@ class Daemon:
         async with asyncio.TaskGroup() as group:
             roster = Roster(self._entries, home, partial(self._capture, home, vendor), group)
             allotting = group.create_task(home.allot(self._entries, roster))
-            with signals.handled(self.stop):
-                await self._end(roster, home, vendor.limiter)
+            await self._end(roster, home, vendor.limiter)
             allotting.cancel()
+            await asyncio.wait([allotting])
             await roster.halt_all()
             await home.leave(self._settings.grace_s)
             self._begun = roster.begun
@@ -224,7 +233,7 @@ class Daemon:
     def _is_over(self, stream_id: int, roster: Roster, home: Home) -> bool:
         """Whether nothing more of a stream is expected of this run."""
         return (
-            stream_id in roster.ended
+            stream_id in roster.done
             or stream_id in roster.purged
             or stream_id in home.ended
             or (self._settings.once and home.is_elsewhere(stream_id))
@@ -235,7 +244,10 @@ class Daemon:
         if home.writer.error is not None:
             return []  # told when it is closed
         await asyncio.wrap_future(home.writer.flushed())
-        return await asyncio.to_thread(doubts, home.readable_url, self._begun, strict=self._settings.strict)
+        try:
+            return await asyncio.to_thread(doubts, home.readable_url, self._begun, strict=self._settings.strict)
+        except DatabaseAway:  # it went at the last moment, and has everything
+            return await asyncio.to_thread(doubts, home.local_url, self._begun, strict=self._settings.strict)
 
     def _conclude(self, doubtful: list[str], behind: RecorderError | None) -> None:
         """Raise what the user must hear, the gravest first (contract, exit codes)."""

@@ -33,31 +33,51 @@ class Roster:
     def __init__(self, entries: Mapping[int, Entry], home: Home, make: Make, group: asyncio.TaskGroup) -> None:
         self.begun: set[int] = set()
         """Streams that were recorded here, for however long."""
-        self.ended: set[int] = set()
-        """Streams of which nothing more is expected."""
+        self.done: set[int] = set()
+        """Streams of which nothing more is expected of this run."""
         self.purged: set[int] = set()
         """Streams that must not be recorded."""
         self.passed: set[int] = set()
-        """Streams that were recorded until their capture left of itself, whether they have ended or not."""
+        """Streams that were recorded until their capture left of itself, whether they are done or not."""
         self._entries = entries
         self._home = home
         self._make = make
         self._group = group
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._halting: set[int] = set()
+        self._again: set[int] = set()
+        """Streams to begin again once what is being halted has come to its end: two captures must not share one."""
+        self._is_closed = False
         self._changed = asyncio.Event()
 
     def begin(self, stream_id: int) -> None:
         """Record a stream from now on."""
-        if stream_id not in self._tasks:
+        if self._is_closed:
+            return
+        if stream_id in self._halting:
+            self._again.add(stream_id)
+        elif stream_id not in self._tasks:
             self.begun.add(stream_id)
             self._tasks[stream_id] = self._group.create_task(self._record(self._entries[stream_id]))
 
     async def halt(self, stream_id: int) -> None:
         """Stop recording a stream; everything that was received of it has been handed to the writer."""
-        task = self._tasks.pop(stream_id, None)
-        if task is not None:
+        self._again.discard(stream_id)
+        task = self._tasks.get(stream_id)
+        if task is None:
+            return
+        if stream_id not in self._halting:  # a second time would cut its farewell short
             task.cancel()
+        self._halting.add(stream_id)
+        try:
             await asyncio.wait([task])
+        finally:
+            if task.done() and self._tasks.get(stream_id) is task:
+                del self._tasks[stream_id]
+                self._halting.discard(stream_id)
+                if stream_id in self._again:
+                    self._again.discard(stream_id)
+                    self.begin(stream_id)
 
     async def purge(self, stream_id: int) -> None:
         """Stop recording a stream, for good."""
@@ -66,12 +86,13 @@ class Roster:
         self._changed.set()
 
     async def halt_all(self) -> None:
-        """Stop recording."""
-        for task in self._tasks.values():
-            task.cancel()
+        """Stop recording, and begin nothing any more."""
+        self._is_closed = True
+        for stream_id, task in self._tasks.items():
+            if stream_id not in self._halting:
+                task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks.values())
-        self._tasks.clear()
 
     async def changed(self, seconds: float) -> None:
         """Wait until a capture has left of itself or a stream was purged, ``seconds`` at most."""
@@ -92,9 +113,10 @@ class Roster:
                     _log.warning("%s was purged from the archive: it is not recorded", entry.stream)
                     self.purged.add(stream_id)
                     break
-                if await self._make(entry, stored).run():
-                    self.ended.add(stream_id)
-                    await self._home.done(stream_id)
+                done = await self._make(entry, stored).run()
+                if done is not None:
+                    self.done.add(stream_id)
+                    await self._home.done(stream_id, ended=done.ended is not None)
                 break
             except Exception:
                 if self._home.writer.error is not None:

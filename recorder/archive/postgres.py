@@ -55,7 +55,8 @@ _WRITING = {
     # Citus else lets one transaction at a time change a table; ours do not change the same rows (`_admit`).
     "citus.enable_deadlock_prevention": "off",
 }
-_READING = {"default_transaction_read_only": "on"}
+# Who alters or rewrites a table is not waited for: reading is tried again, recording goes on from the spool.
+_READING = {"default_transaction_read_only": "on", "lock_timeout": "5s"}
 
 
 def _writer(url: URL) -> Engine:

@@ -162,7 +162,7 @@ class Writer:
                 apply(connection, self.dialect, operations)
             self.committed(operations)
         for item in items:
-            if isinstance(item, Future):
+            if isinstance(item, Future) and _is_awaited(item):
                 item.set_result(None)
 
     def _run_errands(self, connection: Connection, errands: Sequence[_Errand]) -> None:
@@ -175,9 +175,11 @@ class Writer:
             except (DiskError, DamagedArchive, ArchiveHeld):
                 raise
             except Exception as error:
-                errand.future.set_exception(error)
+                if _is_awaited(errand.future):
+                    errand.future.set_exception(error)
             else:
-                errand.future.set_result(result)
+                if _is_awaited(errand.future):
+                    errand.future.set_result(result)
 
     def _take(self) -> list[_Item] | None:
         """Wait for work and take all of it; None when closing and nothing is left."""
@@ -196,9 +198,14 @@ class Writer:
             left, self._pending = self._pending, []
             self.error = error
         for future in [*futures, *(future for item in left if (future := _future(item)) is not None)]:
-            if not future.done():
+            if not future.done() and _is_awaited(future):
                 future.set_exception(error)
         self._failed()
+
+
+def _is_awaited(future: Future[Any]) -> bool:
+    """Whether somebody still waits; from now on he cannot give up any more. What he asked for is done all the same."""
+    return future.set_running_or_notify_cancel()
 
 
 def _future(item: _Item) -> Future[Any] | None:

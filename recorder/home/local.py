@@ -51,7 +51,7 @@ class Home:
         return ()
 
     def is_elsewhere(self, stream_id: int) -> bool:
-        """Whether another recorder has to record a stream."""
+        """Whether another recorder that is alive has to record a stream."""
         return False
 
     async def allot(self, stream_ids: Collection[int], recording: Recording) -> None:
@@ -62,10 +62,12 @@ class Home:
 
     async def take(self, stream_id: int) -> StoredStream | None:
         """Return what is stored of a stream that is to be recorded now; None: it was purged, and must not be."""
+        # Whoever recorded it a moment ago has handed over all that he had, which need not be on the disk yet.
+        await asyncio.wrap_future(self.writer.flushed())
         return await asyncio.to_thread(self._stored, stream_id)
 
-    async def done(self, stream_id: int) -> None:
-        """Learn that a stream has ended."""
+    async def done(self, stream_id: int, *, ended: bool) -> None:
+        """Learn that this run is done with a stream, and whether nobody has to record it any more."""
 
     async def leave(self, grace_s: float) -> None:
         """Nothing is recorded any more: wait, ``grace_s`` seconds at most, until all is where it belongs."""

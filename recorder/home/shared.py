@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import platform
@@ -30,8 +31,11 @@ from recorder.sharing.leases import Leases
 
 _log = logging.getLogger(__name__)
 
-_PATIENCE_S = 10.0
+_PATIENCE_S = 30.0
 _ASK_AGAIN_S = 5.0
+_FETCHES_AT_ONCE = 4
+_UNASKED_AFTER_S = 5.0
+"""So long nothing is recorded while Postgres cannot say who records what."""
 _HAND_OVER_S = 10.0
 _LOOK_S = 1.0
 
@@ -42,18 +46,27 @@ class SharedHome(Home):
     ``keep_s``: how long (seconds) a stream that is over stays in the spool after it was proven in Postgres.
     """
 
-    def __init__(self, database_url: str, directory: Path, failed: Callable[[], None], *, keep_s: float) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        directory: Path,
+        failed: Callable[[], None],
+        *,
+        keep_s: float,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self._url, self._dialect = parse_url(database_url)
-        self._engine = self._dialect.reader(self._url)
-        self._is_away = not self._greet()
+        self._there = self._dialect.reader(self._url)
+        self._greet()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         super().__init__(spool_url(directory), failed)
-        self._loop = asyncio.get_running_loop()
+        self._here = self.writer.dialect.reader(self.writer.url)
+        self._loop = loop
         self._purged: asyncio.Queue[int] = asyncio.Queue()
         self._shipper = Shipper(self.writer, database_url, keep_s=keep_s, purged=self._note_purged)
         self._database_url = database_url
         self._leases: Leases | None = None
-        self._fetching = asyncio.Lock()
+        self._fetching = asyncio.Semaphore(_FETCHES_AT_ONCE)
         self._away_until_ns = 0
         self._has_forgotten = False
         self._has_settled = False
@@ -74,15 +87,18 @@ class SharedHome(Home):
         return self._leases.ended if self._leases else ()
 
     def is_elsewhere(self, stream_id: int) -> bool:
-        """As in `Home`: others hold its lease, as far as we know."""
-        return self._leases is not None and self._leases.is_elsewhere(stream_id)
+        """As in `Home`: others hold its lease, and renew it."""
+        return self._leases is not None and self._leases.is_alive_elsewhere(stream_id)
 
     async def allot(self, stream_ids: Collection[int], recording: Recording) -> None:
         """As in `Home`; streams come and go with their leases, and one that is purged from Postgres goes for good."""
 
         async def give_up(stream_id: int) -> None:
+            if stream_id in leases.held:
+                return  # it came back
             await recording.halt(stream_id)
-            self._shipper.let_go(stream_id)
+            if stream_id not in leases.held:
+                self._shipper.let_go(stream_id)
 
         async def hand_over(stream_id: int) -> None:
             await recording.halt(stream_id)
@@ -91,6 +107,19 @@ class SharedHome(Home):
 
         def lost(stream_id: int) -> None:
             group.create_task(give_up(stream_id))
+
+        async def record_unasked() -> None:
+            """While nobody can say who records what: two recordings of a match are better than none."""
+            unasked = set[int]() if await leases.heard(_UNASKED_AFTER_S) else set(stream_ids)
+            for stream_id in unasked:
+                recording.begin(stream_id)
+            while unasked:
+                await asyncio.sleep(_LOOK_S)
+                unasked -= leases.held
+                elsewhere = {stream_id for stream_id in unasked if leases.is_elsewhere(stream_id)}
+                unasked -= elsewhere
+                for stream_id in elsewhere:
+                    lost(stream_id)
 
         async with asyncio.TaskGroup() as group:
             leases = self._leases = Leases(
@@ -104,27 +133,12 @@ class SharedHome(Home):
                 hand_over=hand_over,
             )
             group.create_task(leases.keep())
-            if self._is_away:
-                group.create_task(self._record_all(stream_ids, recording, leases))
+            group.create_task(record_unasked())
             while True:
                 stream_id = await self._purged.get()
                 await recording.purge(stream_id)
-                await self._forget(stream_id)
-
-    async def _record_all(self, stream_ids: Collection[int], recording: Recording, leases: Leases) -> None:
-        """Nobody can say who records what: two recordings of a match are better than none.
-
-        Once Postgres is back, what another records is left to him.
-        """
-        unsettled = set(stream_ids)
-        for stream_id in unsettled:
-            recording.begin(stream_id)
-        while unsettled:
-            await asyncio.sleep(_LOOK_S)
-            unsettled -= leases.held
-            for stream_id in [each for each in unsettled if leases.is_elsewhere(each)]:
-                unsettled.discard(stream_id)
-                await recording.halt(stream_id)
+                with contextlib.suppress(RecorderError):  # a writer that has failed tells so itself
+                    await self._forget(stream_id)
 
     async def take(self, stream_id: int) -> StoredStream | None:
         """As in `Home`; what only Postgres holds of the stream is copied into the spool first.
@@ -135,7 +149,7 @@ class SharedHome(Home):
         async with self._fetching:
             try:
                 if clock.elapsed_ns() >= self._away_until_ns:
-                    await asyncio.to_thread(self._fetch, stream_id)
+                    await _to_its_end(self._fetch, stream_id)
             except Purged:
                 await self._forget(stream_id)
                 return None
@@ -143,18 +157,16 @@ class SharedHome(Home):
                 if self.writer.error is not None:
                     raise
                 # Whatever is wrong with Postgres: nothing of it may keep us from recording.
-                self._away_until_ns = clock.elapsed_ns() + int(_ASK_AGAIN_S * 1e9)
-                _log.log(
-                    logging.INFO if isinstance(error, DatabaseAway) else logging.WARNING,
-                    "%s; going on from what the spool holds",
-                    error if isinstance(error, RecorderError) else repr(error),
-                )
+                if isinstance(error, DatabaseAway):
+                    self._away_until_ns = clock.elapsed_ns() + int(_ASK_AGAIN_S * 1e9)
+                told = error if isinstance(error, RecorderError) else repr(error)
+                _log.warning("%s; going on from what the spool holds", told)
         return await super().take(stream_id)
 
-    async def done(self, stream_id: int) -> None:
-        """As in `Home`: nobody else has to record it either."""
+    async def done(self, stream_id: int, *, ended: bool) -> None:
+        """As in `Home`: whoever else wants it may have it, unless it has ended."""
         if self._leases is not None:
-            await self._leases.release(stream_id, ended=True)
+            await self._leases.release(stream_id, ended=ended)
 
     async def leave(self, grace_s: float) -> None:
         """As in `Home`; then the streams are handed back, so that whoever takes them finds all of them in Postgres."""
@@ -171,7 +183,8 @@ class SharedHome(Home):
         whole = self._shipper.close()
         if self._has_forgotten and self.writer.error is None:
             rewrite(self.writer).result()  # now that nobody waits for the disk
-        self._engine.dispose()
+        self._there.dispose()
+        self._here.dispose()
         super().close()
         if whole:
             return None
@@ -180,14 +193,12 @@ class SharedHome(Home):
             f"{self.writer.dialect.place(self.writer.url)}, and the next run ships it"
         )
 
-    def _greet(self) -> bool:
-        """Return whether Postgres can be used now; raises what says that it never will be recorded into."""
+    def _greet(self) -> None:
+        """Refuse a database that can never be recorded into; one that is merely away is none."""
         try:
             migrate.writable(self._url, self._dialect).dispose()
         except DatabaseAway as error:
             _log.warning("%s; recording into the spool meanwhile", error)
-            return False
-        return True
 
     def _note_purged(self, stream_id: int) -> None:  # on the shipper's thread
         self._loop.call_soon_threadsafe(self._purged.put_nowait, stream_id)
@@ -205,19 +216,15 @@ class SharedHome(Home):
 
     def _fetch(self, stream_id: int) -> None:
         """Copy into the spool what Postgres knows of a stream and the spool does not."""
-        spool = self.writer.dialect.reader(self.writer.url)
-        try:
-            with (
-                DiskErrors(self._dialect, self._url),
-                self._engine.connect() as there,
-                deadline(there, _PATIENCE_S),
-                spool.connect() as here,
-            ):
-                self._dialect.stand_still(there)  # another recorder may be shipping it
-                require_welcome(there, stream_id)
-                self._copy(there, here, stream_id)
-        finally:
-            spool.dispose()
+        with (
+            DiskErrors(self._dialect, self._url),
+            self._there.connect() as there,
+            deadline(there, _PATIENCE_S),
+            self._here.connect() as here,
+        ):
+            self._dialect.stand_still(there)  # another recorder may be shipping it
+            require_welcome(there, stream_id)
+            self._copy(there, here, stream_id)
 
     def _copy(self, there: Connection, here: Connection, stream_id: int) -> None:
         copy = survey(there, here, stream_id, clock.wall_us())
@@ -229,3 +236,14 @@ class SharedHome(Home):
         # Its recorder is gone, or it would be recorded there and not here.
         self.writer.carry_out(partial(close_dangling_sessions, stream_id=stream_id)).result()
         self._shipper.survey_again(stream_id)
+
+
+async def _to_its_end(work: Callable[[int], None], stream_id: int) -> None:
+    """Do ``work`` in a thread; whoever is cancelled meanwhile waits for its end: it writes what others will read."""
+    doing = asyncio.ensure_future(asyncio.to_thread(work, stream_id))
+    try:
+        await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait([doing])
+        doing.cancelled() or doing.exception()  # nobody is interested any more
+        raise

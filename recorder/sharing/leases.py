@@ -7,6 +7,7 @@ away everybody goes on with what he has.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
@@ -65,8 +66,11 @@ class Leases:
         self._chooser = Chooser(name)
         self._began_us: int | None = None
         self._seen: Seen | None = None
+        self._has_heard = asyncio.Event()
+        self._first_heard_ns: int | None = None
+        """When Postgres answered first."""
         self._heard_ns: int | None = None
-        """When Postgres answered last."""
+        """When it answered last."""
         self._back_ns: int | None = None
         """When it answered again after a time in which others' leases may have expired."""
         self._away = False
@@ -92,9 +96,21 @@ class Leases:
         """Whether Postgres could not be used at the last beat."""
         return self._away
 
+    async def heard(self, seconds: float) -> bool:
+        """Wait until Postgres has answered for the first time, ``seconds`` at most; return whether it has."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._has_heard.wait(), seconds)
+        return self._has_heard.is_set()
+
     def is_elsewhere(self, stream_id: int) -> bool:
-        """Whether another recorder holds a stream's lease, as last known."""
+        """Whether another recorder holds a stream's lease, as last known; he may have died a moment ago."""
         return stream_id in self._elsewhere and stream_id not in self._held
+
+    def is_alive_elsewhere(self, stream_id: int) -> bool:
+        """Whether another recorder holds a stream's lease, and has renewed it since we came."""
+        if self._first_heard_ns is None or not self.is_elsewhere(stream_id):
+            return False
+        return clock.elapsed_ns() - self._first_heard_ns > (self._ttl_s + self._beat_s) * 1e9
 
     async def keep(self) -> None:
         """Beat until cancelled."""
@@ -182,6 +198,8 @@ class Leases:
         if max(silent_s, abs(moved_s - silent_s)) > self._ttl_s / 2:
             self._back_ns = now_ns
         self._heard_ns, self._seen = now_ns, seen
+        self._first_heard_ns = self._first_heard_ns or now_ns
+        self._has_heard.set()
         if self._away:
             _log.warning("%s is back; %d leases are still ours", self._line.place, len(seen.renewed))
             self._away = False

@@ -263,15 +263,15 @@ def test_two_names_in_one_id(archive: Filled) -> None:
     assert archive.select("SELECT fixture_id, label FROM streams") == [("a", "first")]
 
 
-def test_opening_a_stream_again_keeps_what_is_not_said(archive: Filled) -> None:
+def test_opening_a_stream_again_keeps_what_is_not_said(file: Filled) -> None:
     """A list without a label does not wipe the label of an earlier one; what it says is brought up to date."""
     stream = Stream("betting", "soccer", "a")
-    archive.write(open_stream(stream, label="A - B", competition="Cup", origin_host="old"))
-    archive.write(open_stream(stream, competition="League", speed="fast", at_us=START_US + 1))
-    assert archive.select("SELECT label, competition, speed, origin_host, created_us FROM stream") == [
+    file.write(open_stream(stream, label="A - B", competition="Cup", origin_host="old"))
+    file.write(open_stream(stream, competition="League", speed="fast", at_us=START_US + 1))
+    assert file.select("SELECT label, competition, speed, origin_host, created_us FROM stream") == [
         ("A - B", "League", "fast", "old", START_US)
     ]
-    assert archive.select("SELECT epoch, current_us FROM epoch") == [(0, START_US)]
+    assert file.select("SELECT epoch, current_us FROM epoch") == [(0, START_US)]
 
 
 def test_sessions_are_kept_as_told(archive: Filled) -> None:
@@ -532,3 +532,22 @@ def test_the_same_frame_twice_is_refused(file: Filled) -> None:
     with pytest.raises(RecorderError, match="unexpected"):
         file.write(AddFrame(replace(frame, payload=b"second")))
     assert file.select("SELECT payload FROM raw_frames") == [(b"first",)]
+
+
+def test_who_gave_up_waiting_stops_nobody(file: Filled) -> None:
+    """A waiter that was cancelled is passed over: what was submitted and asked for is done, and the writer goes on."""
+    with Writer(file.url) as writer:
+        begin = threading.Event()
+        done: list[str] = []
+        first = writer.carry_out(lambda _connection: begin.wait(10))
+        waiting = writer.flushed()
+        errand = writer.carry_out(lambda _connection: done.append("errand"))
+        assert waiting.cancel()
+        assert errand.cancel()
+        begin.set()
+        first.result()
+        writer.submit(History().operations)
+        writer.flushed().result()
+        assert writer.error is None
+    assert done == ["errand"]
+    assert file.value("SELECT count(*) FROM streams") == 1
