@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test lint types campaign citus bench-layout image requirements clean
+.PHONY: help demo test lint types campaign citus bench-layout bench-merge bench-shipping image requirements clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -30,6 +30,12 @@ campaign: $(VENV)/ready $(VENV)/postgres  ## the long runs: ten matches cut ever
 
 citus: $(VENV)/ready  ## the archive on a Citus of yours, whose empty database RECORDER_TEST_CITUS_URL names
 	$(BIN)/pytest -m citus tests/citus
+
+bench-merge: $(VENV)/ready $(VENV)/postgres  ## frames a second of a merge, against plain inserts
+	$(BIN)/python -m benchmarks.merge 4
+
+bench-shipping: $(VENV)/ready $(VENV)/postgres  ## from received to visible in Postgres, and catching up
+	$(BIN)/python -m benchmarks.shipping
 
 bench-layout: $(VENV)/ready  ## bytes on disk per action, by table layout
 	$(BIN)/python -m benchmarks.layout

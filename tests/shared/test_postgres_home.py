@@ -194,6 +194,7 @@ def test_status_shows_the_backlog(new_party: NewParty, own_postgres: PostgresSer
     assert 200 <= row["backlog"] <= 301
     assert f"backlog: {row['backlog']} frames of 1 streams are in the spool" in shown.err
     own_postgres.start()
+    wait_until(lambda: " is back after " in party.log())
     party.vendor.release(MATCH)
     party.finish()
     shown = party.shells[0].call("status", "--format", "json")
