@@ -4,7 +4,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
     $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 2
+WORKERS ?= 3
 
 .PHONY: help demo test lint types campaign citus bench-layout bench-merge bench-shipping image requirements clean
 

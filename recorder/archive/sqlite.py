@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -97,9 +98,23 @@ def _exists(url: URL) -> bool:
 def _hold(url: URL) -> WriterLock:
     path = file_of(url)
     try:
-        return WriterLock(path, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        held = WriterLock(path, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     except OSError as error:
         raise DiskError(f"{path} cannot be written ({error.strerror}); mend that or name another database") from None
+    _roll_back(path)
+    return held
+
+
+def _roll_back(path: Path) -> None:
+    """Let SQLite undo what a recorder had begun when it was killed in the first moments of a new archive.
+
+    Before it is switched to a write-ahead log a file has a journal, and who only reads cannot roll that back.
+    """
+    real = path.resolve()
+    journal = real.with_name(real.name + "-journal")
+    if journal.exists() and journal.stat().st_size:
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master")
 
 
 def _explain(error: BaseException, place: str) -> RecorderError | None:

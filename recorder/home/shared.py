@@ -198,7 +198,7 @@ class SharedHome(Home):
         try:
             migrate.writable(self._url, self._dialect).dispose()
         except DatabaseAway as error:
-            _log.warning("%s; recording into the spool meanwhile", error)
+            _log.info("%s; recording into the spool meanwhile", error)  # the shipper tells it to everybody
 
     def _note_purged(self, stream_id: int) -> None:  # on the shipper's thread
         self._loop.call_soon_threadsafe(self._purged.put_nowait, stream_id)

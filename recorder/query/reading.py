@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, CursorResult, Row, text
 
 from recorder.archive import migrate
 from recorder.archive.dialect import Dialect, DiskErrors, parse_url
@@ -19,6 +19,7 @@ class Reader:
     def __init__(self, connection: Connection, dialect: Dialect) -> None:
         self.connection = connection
         self.dialect = dialect
+        self._open: set[CursorResult[Any]] = set()
 
     def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row[Any]]:
         """Return what a statement selects; its parameters are bound, never pasted in."""
@@ -32,7 +33,16 @@ class Reader:
             self._transaction(),
             self.connection.execute(text(statement), dict(parameters or {}), execution_options=options) as found,
         ):
-            yield from found
+            self._open.add(found)
+            try:
+                yield from found
+            finally:
+                self._open.discard(found)
+
+    def close(self) -> None:
+        """End what somebody has not read to its end, while there is a connection to end it on."""
+        for found in self._open:
+            found.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -56,6 +66,7 @@ def reading(database_url: str) -> Iterator[Reader]:
         with DiskErrors(dialect, url), engine.connect() as connection:
             with connection.begin():
                 migrate.require_readable(connection, place)
-            yield Reader(connection, dialect)
+            with closing(Reader(connection, dialect)) as reader:
+                yield reader
     finally:
         engine.dispose()

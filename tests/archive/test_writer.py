@@ -551,3 +551,24 @@ def test_who_gave_up_waiting_stops_nobody(file: Filled) -> None:
         assert writer.error is None
     assert done == ["errand"]
     assert file.value("SELECT count(*) FROM streams") == 1
+
+
+KILLED_AT_ITS_BEGINNING = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size=1")
+connection.execute("BEGIN")
+connection.execute("CREATE TABLE begun (x)")
+for _ in range(50):
+    connection.execute("INSERT INTO begun VALUES (zeroblob(10000))")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_recorder_killed_before_the_log_began(file: Filled) -> None:
+    """A journal that only a writer can roll back, left in an archive's first moments, is no obstacle."""
+    subprocess.run([sys.executable, "-c", KILLED_AT_ITS_BEGINNING, str(file.path)], check=False)
+    assert file.path.with_name(file.path.name + "-journal").stat().st_size
+    assert file.path.stat().st_size
+    file.write(*History().operations)
+    assert file.value("SELECT count(*) FROM streams") == 1

@@ -43,13 +43,11 @@ class Party:
         shell.write_list(*self.matches)
         return shell
 
-    def start(self, *arguments: str, machine: int = 0, **more: Any) -> None:
-        """Start the recorder of a machine, until all is over."""
+    def start(self, *arguments: str, machine: int = 0, until: str = "--until-finished", **more: Any) -> None:
+        """Start the recorder of a machine, until all is over unless told otherwise."""
         shell = self.shells[machine]
         with (shell.directory / "log").open("ab") as log:
-            self.running[machine] = shell.start_run(
-                "--until-finished", "--linger", "0", "-v", *arguments, stderr=log, **more
-            )
+            self.running[machine] = shell.start_run(until, "--linger", "0", "-v", *arguments, stderr=log, **more)
 
     def kill(self, machine: int, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a recorder a signal; SIGKILL is its end."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 
+import psycopg
 import pytest
 
 from tests.faults.made import make
@@ -117,6 +118,35 @@ def test_a_recorder_that_begins_while_postgres_is_away_records_all(
     for match in party.matches:
         party.vendor.release(match)
     assert [end.code for end in party.finish()] == [0, 0]
+    party.assert_complete()
+
+
+def test_a_look_at_all_ends_nothing_for_others(new_party: NewParty) -> None:
+    """A run with --once beside a recorder leaves with 0 and hands its streams back: live matches go on."""
+    party = new_party(*matches(6), machines=2, available=5)
+    party.start(machine=0, until="--once")
+    wait_until(party.owners)
+    party.start(machine=1)
+    assert party.wait(0).code == 0
+    wait_until(lambda: spread(party) == [6])
+    wait_until(party.all_open)
+    for match in party.matches:
+        party.vendor.release(match)
+    assert [end.code for end in party.finish()] == [0]
+    party.assert_complete()
+
+
+def test_locked_leases_keep_nobody_from_recording(new_party: NewParty) -> None:
+    """While the table of the leases is locked, nobody can say who records what: everything is recorded."""
+    party = new_party(*matches(3), available=5)
+    with psycopg.connect(party.url) as holder:
+        holder.execute("LOCK TABLE lease IN ACCESS EXCLUSIVE MODE")
+        party.start()
+        wait_until(party.all_open)
+    wait_until(lambda: spread(party) == [3])
+    for match in party.matches:
+        party.vendor.release(match)
+    assert [end.code for end in party.finish()] == [0]
     party.assert_complete()
 
 
