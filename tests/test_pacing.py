@@ -61,6 +61,7 @@ def process(state: Path, turns: int) -> subprocess.Popen[str]:
 
 
 async def stamps(limiter: ConnectLimiter, turns: int) -> list[int]:
+    """Take turns; return a moment between each departure and its answer."""
     found = []
     for _ in range(turns):
         attempt = await limiter.turn()

@@ -4,37 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 
 import pytest
 
 from recorder.pacing import BoardAway, ConnectLimiter, LocalBoard, Turns
 from recorder.sharing.board import PostgresBoard
 from tests.postgres import PostgresServer
+from tests.test_pacing import SECOND, assert_paced, stamps
 
-SECOND = 1_000_000_000
 ACCOUNT = "feed.example:443"
 
 
 def look(turns: Turns, now_ns: int) -> tuple[Turns, int]:
     """Change nothing; return how slow all are."""
     return turns, turns.slower_now(now_ns)
-
-
-async def stamps(limiter: ConnectLimiter, turns: int) -> list[int]:
-    """Take turns; return a moment between each departure and its answer."""
-    found = []
-    for _ in range(turns):
-        attempt = await limiter.turn()
-        found.append(time.monotonic_ns())
-        await attempt.answered()
-    return found
-
-
-def assert_paced(found: Sequence[int]) -> None:
-    """No sliding second holds six."""
-    ordered = sorted(found)
-    assert all(ordered[index + 5] - ordered[index] > SECOND for index in range(len(ordered) - 5))
 
 
 async def test_four_limiters_on_two_boards(url: str) -> None:
