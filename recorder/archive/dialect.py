@@ -16,7 +16,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from recorder.errors import ConfigurationError, RecorderError
 
-_SEQUENCE_DIGITS, _SEQUENCE_DECIMALS = 6, 20
+SEQUENCE_DIGITS, SEQUENCE_DECIMALS = 6, 20
+"""Of `timeline_sequence`: before the point, and behind it."""
 _EXPECTED = "name a SQLite file, e.g. sqlite:///recorder.db, or a Postgres database, e.g. postgresql://user@host/name"
 
 
@@ -24,7 +25,7 @@ def fixed_point(value: Decimal | None) -> str | None:
     """Return ``value`` as text of 6 digits, a point and 20 digits: exact, and it sorts as the number does."""
     if value is None:
         return None
-    return f"{value:0{_SEQUENCE_DIGITS + 1 + _SEQUENCE_DECIMALS}.{_SEQUENCE_DECIMALS}f}"
+    return f"{value:0{SEQUENCE_DIGITS + 1 + SEQUENCE_DECIMALS}.{SEQUENCE_DECIMALS}f}"
 
 
 class Held(Protocol):

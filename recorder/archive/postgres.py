@@ -14,7 +14,7 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from recorder import clock
-from recorder.archive.dialect import Dialect, JsonSql, driver_error
+from recorder.archive.dialect import SEQUENCE_DECIMALS, SEQUENCE_DIGITS, Dialect, JsonSql, driver_error
 from recorder.archive.postgres_views import alter
 from recorder.errors import ConfigurationError, DamagedArchive, DatabaseAway, DiskError, RecorderError
 from recorder.model import DIGEST_BYTES
@@ -64,7 +64,8 @@ def _writer(url: URL) -> Engine:
 
 
 def _reader(url: URL) -> Engine:
-    return _engine(url, _CONNECTION, _SESSION | _READING)
+    # Each transaction says so itself: the setting alone could be taken back by anybody's own SELECT.
+    return _engine(url, _CONNECTION, _SESSION | _READING).execution_options(postgresql_readonly=True)
 
 
 def _engine(url: URL, connection_options: Mapping[str, Any], settings: Mapping[str, str]) -> Engine:
@@ -355,7 +356,7 @@ POSTGRES = Dialect(
     digest=lambda column: f"substring(sha256({column}) FROM 1 FOR {DIGEST_BYTES})",
     time=_time,
     moment=_moment,
-    number=lambda column: f"CAST({column} AS numeric)",
+    number=lambda column: f"CAST({column} AS numeric({SEQUENCE_DIGITS + SEQUENCE_DECIMALS}, {SEQUENCE_DECIMALS}))",
     document=lambda column: f"CAST({column} AS jsonb)",
     least=lambda one, other: f"least({one}, {other})",
     joined=lambda column: f"string_agg({column}, ',')",

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from recorder.archive import timeline_view
 from recorder.archive.dialect import Dialect
+from recorder.archive.score_view import score_findings
+from recorder.archive.timeline_view import STANDS
 
 # The columns of `actions` that are the table's own, in the order of the contract.
 _DERIVED_HEAD = [
@@ -39,41 +42,30 @@ _IS_CURRENT = """c.stream_id = s.stream_id AND c.current_us IS NOT NULL
   )
   AND a.stream_id = c.stream_id AND a.epoch = c.epoch"""
 
+
+def _was_current(moment: str) -> str:
+    """Return the same of the epochs that were current at a moment (SQL, microseconds; empty: now)."""
+    if not moment:
+        return _IS_CURRENT
+    return f"""c.stream_id = s.stream_id AND (c.epoch = 0 OR c.current_us <= {moment})
+  AND NOT EXISTS (
+    SELECT 1 FROM epoch e WHERE e.stream_id = c.stream_id AND e.epoch > c.epoch AND e.current_us <= {moment}
+  )
+  AND a.stream_id = c.stream_id AND a.epoch = c.epoch"""
+
+
 # The revisions of one action; one without a readable id stands for itself. SQLite carries a filter into a query with
 # several windows only when all of them have the very same PARTITION BY.
 _REVISIONS = (
-    "PARTITION BY s.fixture_id, a.stream_id, a.epoch, a.action_id, CASE WHEN a.action_id IS NULL THEN a.position END"
+    "PARTITION BY s.fixture_id, s.stream_id, a.epoch, a.action_id, CASE WHEN a.action_id IS NULL THEN a.position END"
 )
 
 # What comes behind a row in the vendor's list. Its first arrival ends what the row said: not that of the next row,
 # which may have come later (a new epoch puts new actions before known ones, a wall clock is set back).
 _BEHIND = "ORDER BY a.position ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING"
 
-# Deleted and cancelled actions do not stand; the vendor's ids for these are not public, so the name decides.
-_STANDS = "lower(coalesce(send_type, '')) NOT IN ('deleted', 'cancelled')"
-
-
-# Match order: the vendor's exact timelineSequence, "meant unique and chronological". A packet of period 0 (before,
-# between, after play: status updates) carries period 0 and clock 00:00 whenever it was sent, so it is placed by the
-# period and clock of its summary; the tail behind the first 9 decimals is the vendor's counter. Without a
-# timelineSequence the same number is made from period, clock and fixtureSeqNum.
-def _match_order(dialect: Dialect) -> str:
-    outside_play = "coalesce(a.period, 0) = 0"
-    period = f"CASE WHEN {outside_play} THEN coalesce(a.current_period, 0) ELSE a.period END"
-    clock = (
-        f"CASE WHEN {outside_play} THEN coalesce(a.current_clock_seconds, 0) "
-        "ELSE coalesce(a.clock_seconds, a.current_clock_seconds, 0) END"
-    )
-    number = dialect.padded("coalesce(a.fixture_seq_num, 0)", 7)
-    return f"""CASE
-    WHEN {outside_play} OR a.timeline_sequence IS NULL
-    THEN {dialect.padded(f"({period})", 6)} || '.' || {dialect.padded(f"({clock})", 9)}
-         || coalesce(substr(a.timeline_sequence, 17, 11), {number} || '0000')
-    ELSE a.timeline_sequence
-  END"""
-
-
 _UNTIL = "min(a.received_us) OVER w"
+_NEVER = "CAST(NULL AS BIGINT)"
 _EPOCH_UNTIL = "(SELECT min(e.current_us) FROM epoch e WHERE e.stream_id = a.stream_id AND e.epoch > a.epoch)"
 
 
@@ -90,7 +82,7 @@ def _action_columns(dialect: Dialect, until: str = _UNTIL) -> str:
         return f"{said} AS {column}"
 
     columns = [
-        "a.stream_id AS stream_id",
+        "s.stream_id AS stream_id",
         "s.feed AS feed",
         "s.sport AS sport",
         "s.fixture_id AS fixture_id",
@@ -115,9 +107,12 @@ WHERE {where}
 WINDOW w AS ({_REVISIONS} {_BEHIND})"""
 
 
-def actions(dialect: Dialect, where: str = "1 = 1") -> str:
-    """Return the SELECT of every revision of the current epoch that meets ``where`` (on ``s`` and ``a``)."""
-    return _actions(dialect, _CURRENT, f"{_IS_CURRENT} AND {where}")
+def actions(dialect: Dialect, where: str = "1 = 1", moment: str = "") -> str:
+    """Return the SELECT of every revision of the current epoch that meets ``where`` (on ``s`` and ``a``).
+
+    ``moment``: SQL for microseconds; the epoch that was current then.
+    """
+    return _actions(dialect, _CURRENT, f"{_was_current(moment)} AND {where}")
 
 
 def actions_all(dialect: Dialect) -> str:
@@ -126,33 +121,40 @@ def actions_all(dialect: Dialect) -> str:
     return _actions(dialect, source, "1 = 1", dialect.least(_UNTIL, _EPOCH_UNTIL))
 
 
-def timeline(dialect: Dialect, where: str = "1 = 1") -> str:
+def arrivals(dialect: Dialect, where: str) -> str:
+    """Return the SELECT of every revision of every epoch that meets ``where``, without what was learned later.
+
+    The columns of `actions`, with ``known_until`` NULL: whoever reads it in the order received cannot look ahead.
+    """
+    columns = _action_columns(dialect, until=_NEVER)
+    return f"SELECT {columns} FROM stream s JOIN action a ON a.stream_id = s.stream_id WHERE {where}"
+
+
+# The same as the window says, for a few rows of many: each looks behind itself, by key.
+_REPLACED = (
+    "FROM action b WHERE b.stream_id = a.stream_id AND b.epoch = a.epoch AND b.position > a.position "
+    "AND b.action_id = a.action_id"
+)
+
+
+def chosen(dialect: Dialect, where: str, moment: str = "", *, standing: bool = False) -> str:
+    """Return the SELECT of the rows of `actions` that meet ``where``, which need not be whole matches.
+
+    ``standing``: only the newest revision of each action, where it stands, as `timeline` has it.
+    """
+    stands = f" AND {STANDS} AND NOT EXISTS (SELECT 1 {_REPLACED})" if standing else ""
+    columns = _action_columns(dialect, until=f"SELECT min(b.received_us) {_REPLACED}")
+    return f"SELECT {columns} FROM {_CURRENT} WHERE {_was_current(moment)} AND {where}{stands}"
+
+
+def timeline(dialect: Dialect, where: str = "1 = 1", moment: str = "") -> str:
     """Return the SELECT of the match as it stands, folded from the revisions that meet ``where`` (on ``s`` and ``a``).
 
     With ``a.received_us <= :moment`` or ``a.position <= :position`` it is the match as it was known then: the view and
-    every such question are this one statement.
+    every such question are this one statement. Nothing follows the newest revision: its ``known_until`` is NULL.
     """
-    confirmed = "CASE WHEN lower(a.send_type) IN ('confirmed', 'updated') THEN a.received_us END"
-    columns = [line.rpartition(" AS ")[2] for line in _action_columns(dialect).split(",\n  ")]
-    return f"""
-SELECT {", ".join(columns)},
-  {dialect.time("first_received_us")} AS first_received_at,
-  {dialect.time("first_confirmed_us")} AS first_confirmed_at,
-  first_confirmed_us IS NOT NULL AS confirmed,
-  revisions,
-  row_number() OVER (PARTITION BY fixture_id, stream_id ORDER BY match_order, position) AS ordinal
-FROM (
-SELECT {_action_columns(dialect)},
-  row_number() OVER ({_REVISIONS} ORDER BY a.position DESC) AS newest,
-  min(a.received_us) OVER ({_REVISIONS}) AS first_received_us,
-  min({confirmed}) OVER ({_REVISIONS}) AS first_confirmed_us,
-  count(*) OVER ({_REVISIONS}) AS revisions,
-  {_match_order(dialect)} AS match_order
-FROM {_CURRENT}
-WHERE {_IS_CURRENT} AND {where}
-WINDOW w AS ({_REVISIONS} {_BEHIND})
-) folded
-WHERE newest = 1 AND {_STANDS}"""
+    known = f"{_was_current(moment)} AND {where}"
+    return timeline_view.timeline(dialect, _CURRENT, known, _action_columns(dialect, _NEVER))
 
 
 def _last(column: str, where: str = "") -> str:
@@ -186,9 +188,9 @@ SELECT c.stream_id AS stream_id, c.feed AS feed, c.sport AS sport, c.fixture_id 
     WHEN NOT EXISTS (SELECT 1 FROM frame f WHERE f.stream_id = c.stream_id) THEN 'waiting'
     ELSE 'interrupted'
   END AS state,
-  (SELECT count(*) FROM action a WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch) AS actions,
+  (SELECT count(a.position) FROM action a WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch) AS actions,
   c.epoch AS epoch,
-  (SELECT count(*) FROM gap g WHERE g.stream_id = c.stream_id AND g.resolved_us IS NULL) AS gaps,
+  (SELECT count(g.gap_id) FROM gap g WHERE g.stream_id = c.stream_id AND g.resolved_us IS NULL) AS gaps,
   (SELECT coalesce(a.fixture_seq_num, 1) <= 1 FROM action a
    WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch AND a.position = 0) AS recorded_from_start,
   {dialect.time("(SELECT min(f.received_us) FROM frame f WHERE f.stream_id = c.stream_id)")} AS first_received_at,
@@ -212,18 +214,18 @@ FROM (
 WHERE preferred = 1"""
 
 
-def states(dialect: Dialect) -> str:
+def states(dialect: Dialect, where: str = "1 = 1", moment: str = "") -> str:
     """Return the SELECT of the match's state as intervals of what was known, one per action received."""
     return f"""
-SELECT a.stream_id AS stream_id, s.fixture_id AS fixture_id,
+SELECT s.stream_id AS stream_id, s.fixture_id AS fixture_id,
   {dialect.time("a.received_us")} AS known_from,
   {dialect.time("(min(a.received_us) OVER w)")} AS known_until,
   a.position AS position, a.home_score AS home_score, a.away_score AS away_score,
   a.current_period AS period, a.current_clock_seconds AS clock_seconds, a.clock_state AS clock_state,
   a.possession AS possession, a.status AS status, a.collection_status AS collection_status, a.finished AS finished
 FROM {_CURRENT}
-WHERE {_IS_CURRENT}
-WINDOW w AS (PARTITION BY s.fixture_id, a.stream_id {_BEHIND})"""
+WHERE {_was_current(moment)} AND {where}
+WINDOW w AS (PARTITION BY s.fixture_id, s.stream_id {_BEHIND})"""
 
 
 def periods(dialect: Dialect) -> str:
@@ -296,7 +298,7 @@ def action_types(dialect: Dialect) -> str:
     """Return the SELECT of every type id with each name seen."""
     return f"""
 SELECT s.sport AS sport, a.type_id AS type_id, a.type AS type, a.sub_type_id AS sub_type_id, a.sub_type AS sub_type,
-  count(*) AS actions,
+  count(a.position) AS actions,
   {dialect.time("min(a.received_us)")} AS first_seen_at, {dialect.time("max(a.received_us)")} AS last_seen_at
 FROM stream s JOIN action a ON a.stream_id = s.stream_id
 WHERE a.type_id IS NOT NULL OR a.type IS NOT NULL
@@ -316,5 +318,6 @@ VIEWS: Mapping[str, Callable[[Dialect], str]] = {
     "gaps": gaps,
     "names": names,
     "action_types": action_types,
+    "score_findings": lambda dialect: score_findings(dialect, _CURRENT, _IS_CURRENT),
 }
 """Every view, in an order in which they can be created."""

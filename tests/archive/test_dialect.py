@@ -15,14 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import DBAPIError
 
 from recorder.archive.dialect import Dialect, fixed_point, parse_url
 from recorder.archive.postgres import POSTGRES
 from recorder.archive.sqlite import PAGE_SIZE, SQLITE
 from recorder.archive.tables import action
 from recorder.archive.writer import Writer
-from recorder.errors import ConfigurationError
+from recorder.errors import ConfigurationError, RecorderError
 from recorder.model import Kind, digest
 from recorder.query.reading import reading
 from tests.archive.filling import Filled, History
@@ -118,7 +117,7 @@ def test_not_durable_is_refused() -> None:
 def test_reader_cannot_write(archive: Filled) -> None:
     """A reading connection changes nothing, whatever statement it is given."""
     archive.write()
-    with reading(archive.url) as reader, pytest.raises(DBAPIError, match=r"read-?only"):
+    with reading(archive.url) as reader, pytest.raises(RecorderError, match=r"read-?only"):
         reader.rows("DELETE FROM stream")
 
 
