@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from recorder.query.catalogue import first_occurred, slug
 from recorder.query.reading import Reader
-from recorder.query.selecting import slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,7 @@ class Filter:
 def fixtures(reader: Reader, wanted: Filter) -> list[Row[Any]]:
     """Return rows of the `matches` view, with ``first_occurred_at``, the first packet's own time, by that time."""
     first = reader.dialect.time(
-        "(SELECT min(a.occurred_us) FROM stream s JOIN action a ON a.stream_id = s.stream_id "
-        "WHERE s.fixture_id = m.fixture_id)"
+        f"(SELECT min({first_occurred('s.stream_id')}) FROM stream s WHERE s.fixture_id = m.fixture_id)"
     )
     rows = reader.rows(
         f"SELECT m.*, {first} AS first_occurred_at FROM matches m ORDER BY first_occurred_at NULLS FIRST, fixture_id"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Row, text
@@ -16,15 +17,23 @@ from recorder.errors import UsageError
 class Reader:
     """A reading connection and the dialect that its statements need."""
 
-    def __init__(self, connection: Connection, dialect: Dialect) -> None:
+    def __init__(self, connection: Connection, dialect: Dialect, errors: AbstractContextManager[None]) -> None:
         self.connection = connection
         self.dialect = dialect
+        self._errors = errors
         self._open: set[CursorResult[Any]] = set()
+        self._is_closed = False
 
     def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row[Any]]:
         """Return what a statement selects; its parameters are bound, never pasted in."""
         with self._transaction():
             return list(self.connection.execute(text(statement), dict(parameters or {})).all())
+
+    def table(self, statement: str, parameters: Mapping[str, Any] | None = None) -> tuple[list[str], list[Row[Any]]]:
+        """Return the names of what a statement selects, and the rows."""
+        with self._transaction():
+            found = self.connection.execute(text(statement), dict(parameters or {}))
+            return list(found.keys()), list(found.all())
 
     def stream(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Iterator[Row[Any]]:
         """Yield what a statement selects, row by row: for results that may not fit into memory."""
@@ -41,16 +50,19 @@ class Reader:
 
     def close(self) -> None:
         """End what somebody has not read to its end, while there is a connection to end it on."""
+        self._is_closed = True
         for found in self._open:
             found.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         """One for each question: between them a connection that stays open must not hold up a change of the schema."""
+        if self._is_closed:
+            raise UsageError("this archive has been closed; open it again")
         if self.connection.in_transaction():
             yield
         else:
-            with self.connection.begin():
+            with self._errors, self.connection.begin():
                 yield
 
 
@@ -63,10 +75,13 @@ def reading(database_url: str) -> Iterator[Reader]:
         raise UsageError(f"there is no archive at {place}; record one, or name another with --database-url")
     engine = dialect.reader(url)
     try:
-        with DiskErrors(dialect, url), engine.connect() as connection:
+        errors = DiskErrors(dialect, url)
+        with errors, engine.connect() as connection:
             with connection.begin():
                 migrate.require_readable(connection, place)
-            with closing(Reader(connection, dialect)) as reader:
+            # JSON is read as the text that is stored: jsonb takes time, and turns the keys round.
+            as_stored = replace(dialect, document=lambda column: column)
+            with closing(Reader(connection, as_stored, errors)) as reader:
                 yield reader
     finally:
         engine.dispose()

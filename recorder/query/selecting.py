@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
 from recorder.errors import UsageError
+from recorder.query.catalogue import Entry, date_of, entries, entries_by_id, near, told
 from recorder.query.reading import Reader
 
 _MIN_PREFIX = 4
-
-# Letters that Unicode does not take apart into a plain one and its mark.
-_PLAIN = str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "ł": "l", "þ": "th", "ı": "i"})
-
-
-def slug(name: str) -> str:
-    """Return a team's name as people type it: ``"Leganés"`` is ``leganes``, ``"Hannover 96"`` is ``hannover-96``."""
-    plain = unicodedata.normalize("NFKD", name.lower().translate(_PLAIN)).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+_CANDIDATES = 5
 
 
 def select_stream(reader: Reader, fixture: str, feed: str | None = None) -> tuple[Row[Any], str | None]:
@@ -28,31 +20,37 @@ def select_stream(reader: Reader, fixture: str, feed: str | None = None) -> tupl
 
     ``fixture`` is a fixture id, an unambiguous prefix of one, ``feed/sport/id`` (``media/soccer/<id>``,
     ``soccer/<id>``), or team names: ``france-romania``, ``france-romania@2016-06-10`` (UTC date of the first packet's
-    own time). Raises UsageError when it names nothing, or several fixtures.
+    own time). Raises UsageError when it names nothing, with what is near, or several fixtures, with which.
     """
-    streams = reader.rows("SELECT * FROM streams ORDER BY channel, feed, stream_id")
+    check_feed(feed)
     wanted = fixture.strip().lower()
     if "/" in wanted:
         path_feed, _, wanted = _split_path(wanted)
         feed = feed or path_feed
-    found = [row for row in streams if row.fixture_id == wanted]
-    if not found and len(wanted) >= _MIN_PREFIX:
-        found = [row for row in streams if row.fixture_id.startswith(wanted)]
-    found = found or _by_teams(reader, streams, wanted)
+    found = _by_id(reader, wanted)
     if not found:
-        hint = f"; the beginning of an id needs at least {_MIN_PREFIX} characters" if len(wanted) < _MIN_PREFIX else ""
-        raise UsageError(f"no recorded fixture is named {fixture!r}{hint}; `recorder fixtures` lists what there is")
-    ids = sorted({row.fixture_id for row in found})
-    if len(ids) > 1:
-        raise UsageError(f"{fixture!r} names {len(ids)} fixtures ({', '.join(ids[:5])}); type more of the id or a date")
-    if feed is not None:
-        found = [row for row in found if row.feed == feed]
+        known = entries(reader)
+        found = _by_teams(reader, known, wanted)
         if not found:
-            raise UsageError(f"{ids[0]} was not recorded from the {feed} feed")
-    chosen = found[0]
-    others = {row.feed for row in found} - {chosen.feed}
+            raise _nothing(reader, known, fixture, wanted)
+    by_fixture = {entry.fixture_id: entry for entry in found}
+    if len(by_fixture) > 1:
+        raise _several(reader, fixture, list(by_fixture.values()))
+    if feed is not None:
+        (fixture_id,) = by_fixture
+        found = [entry for entry in found if entry.feed == feed]
+        if not found:
+            raise UsageError(f"{fixture_id} was not recorded from the {feed} feed")
+    chosen = min(found, key=lambda entry: (entry.channel, entry.feed, entry.stream_id))
+    others = {entry.feed for entry in found} - {chosen.feed}
     note = f"both feeds were recorded: showing {chosen.feed}; choose with --feed" if others else None
-    return chosen, note
+    return reader.rows("SELECT * FROM streams WHERE stream_id = :id", {"id": chosen.stream_id})[0], note
+
+
+def check_feed(feed: str | None) -> None:
+    """Raise UsageError for what is no feed."""
+    if feed not in (None, "betting", "media"):
+        raise UsageError(f"there is no feed {feed!r}; expected betting or media")
 
 
 def _split_path(path: str) -> tuple[str, str, str]:
@@ -63,14 +61,28 @@ def _split_path(path: str) -> tuple[str, str, str]:
     return feed, "/".join(parts[:-1]), parts[-1] if parts else ""
 
 
-def _by_teams(reader: Reader, streams: list[Row[Any]], wanted: str) -> list[Row[Any]]:
+def _by_id(reader: Reader, wanted: str) -> list[Entry]:
+    found = entries_by_id(reader, wanted) if wanted else []
+    return [entry for entry in found if entry.fixture_id == wanted or len(wanted) >= _MIN_PREFIX]
+
+
+def _by_teams(reader: Reader, known: Sequence[Entry], wanted: str) -> list[Entry]:
     teams, _, date = wanted.partition("@")
-    named = [
-        row
-        for row in streams
-        if row.home_team and row.away_team and teams == f"{slug(row.home_team)}-{slug(row.away_team)}"
-    ]
-    if not date:
-        return named
-    first = "SELECT min(occurred_at) AS first FROM actions WHERE stream_id = :id"
-    return [row for row in named if (reader.rows(first, {"id": row.stream_id})[0].first or "").startswith(date)]
+    named = [entry for entry in known if entry.teams and entry.teams == teams]
+    return [entry for entry in named if date_of(reader, entry.stream_id).startswith(date)] if date else named
+
+
+def _nothing(reader: Reader, known: Sequence[Entry], fixture: str, wanted: str) -> UsageError:
+    if not known:
+        return UsageError(f"no recorded fixture is named {fixture!r}: `recorder fixtures` lists none, record one first")
+    hint = f"; the beginning of an id needs at least {_MIN_PREFIX} characters" if len(wanted) < _MIN_PREFIX else ""
+    alike = near(known, wanted)
+    if alike:
+        hint += f"; near: {', '.join(told(reader, entry) for entry in alike)}"
+    return UsageError(f"no recorded fixture is named {fixture!r}{hint}; `recorder fixtures` lists what there is")
+
+
+def _several(reader: Reader, fixture: str, found: Sequence[Entry]) -> UsageError:
+    named = ", ".join(told(reader, entry) for entry in found[:_CANDIDATES])
+    more = f" and {len(found) - _CANDIDATES} more" if len(found) > _CANDIDATES else ""
+    return UsageError(f"{fixture!r} names {len(found)} fixtures ({named}{more}); type more of the id or a date")

@@ -7,8 +7,9 @@ import pytest
 from recorder.errors import UsageError
 from recorder.model import Stream
 from recorder.operations import Operation
+from recorder.query.catalogue import entries, near, offers, slug
 from recorder.query.reading import Reader, reading
-from recorder.query.selecting import select_stream, slug
+from recorder.query.selecting import select_stream
 from tests.archive.filling import START_US, Filled, History, open_stream
 from tests.vendor import load
 
@@ -83,6 +84,37 @@ def test_names_of_nothing(reader: Reader, typed: str) -> None:
     assert repr(typed) in str(told.value)
 
 
+@pytest.mark.parametrize(
+    "typed", ["leganes", "legane-valencia", "valencia", "Leganés-Valence", f"{LEGANES.fixture_id[:-1]}0"]
+)
+def test_what_is_near_is_told(reader: Reader, typed: str) -> None:
+    """A slip of the finger or half a name: the sentence says which match may have been meant, and when it was."""
+    with pytest.raises(UsageError, match=f"near: .*{LEGANES.fixture_id} leganes-valencia 2018-04-01"):
+        select_stream(reader, typed)
+
+
+def test_nothing_near_is_not_made_up(reader: Reader) -> None:
+    """What is like nothing in the archive brings no guesses."""
+    assert near(entries(reader), "zzzz-qqqq") == []
+
+
+def test_an_empty_archive(archive: Filled) -> None:
+    """Before the first fixture there is nothing to name, and that is what is said."""
+    archive.write()
+    with reading(archive.url) as reader, pytest.raises(UsageError, match="record one first"):
+        select_stream(reader, "france-romania")
+
+
+def test_completion_offers_teams_and_ids(archive: Filled) -> None:
+    """Teams where they name one match, ids where they met twice, and any id whose beginning was typed."""
+    made(archive, ("first", "Roma", "Lazio", 0), ("second", "Roma", "Lazio", 180), ("third", "Łódź", "Ajax", 0))
+    with reading(archive.url) as reader:
+        known = entries(reader)
+    assert [offer for offer, _ in offers(known, "")] == ["first", "lodz-ajax", "second"]
+    assert [offer for offer, _ in offers(known, "L")] == ["lodz-ajax"]
+    assert [offer for offer, _ in offers(known, "th")] == ["third"]
+
+
 def test_a_feed_that_was_not_recorded(reader: Reader) -> None:
     """The match is there, the feed is not: no other one is shown in its place."""
     with pytest.raises(UsageError, match="not recorded from the betting feed"):
@@ -105,7 +137,10 @@ def made(archive: Filled, *fixtures: tuple[str, str, str, int]) -> Filled:
 def test_ambiguous_prefix(archive: Filled) -> None:
     """Several matches: all are named, and none is taken."""
     made(archive, ("abcd1", "A", "B", 0), ("abcd2", "C", "D", 0))
-    with reading(archive.url) as reader, pytest.raises(UsageError, match=r"2 fixtures \(abcd1, abcd2\)"):
+    with (
+        reading(archive.url) as reader,
+        pytest.raises(UsageError, match=r"2 fixtures \(abcd1 a-b 2023-11-14, abcd2 c-d 2023-11-14\)"),
+    ):
         select_stream(reader, "abcd")
 
 
