@@ -9,8 +9,8 @@ import asyncio
 import logging
 import os
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from recorder import __version__, clock, logs
@@ -25,12 +25,13 @@ from recorder.feed.decisions import Distrusted, Done, Next, NotYet, Refused, Ret
 from recorder.feed.ending import Until
 from recorder.feed.holdable import sentence
 from recorder.feed.ledger import Ledger
+from recorder.feed.novelty import Novelties, Novelty
 from recorder.feed.session import Answer, Session
 from recorder.feed.timing import Timing
 from recorder.fixtures import Entry
 from recorder.ids import TimeOrderedIds
 from recorder.model import StoredStream
-from recorder.operations import CloseSession, EndStream, OpenSession, OpenStream
+from recorder.operations import AddAction, CloseSession, EndStream, OpenSession, OpenStream, Operation
 from recorder.pacing import Attempt, ConnectLimiter
 from recorder.wire import Connection, dial
 
@@ -54,6 +55,8 @@ class Vendor:
     backoff_s: float = 1.0
     """First and smallest unit of the back-off."""
     proxy: str | None = None
+    novelties: Novelties = field(default_factory=Novelties)
+    """What it sends that it has not told of; counted for this process."""
 
 
 class Capture:
@@ -173,7 +176,7 @@ class Capture:
         self._ledger.open_session()
         self._writer.submit([self._opened(session_id, opened_us, opened_ns, url, ask)])
         session = self._session(session_id, opened_us, opened_ns, ask)
-        conversation = _Conversation(session, self._writer, self._let_in, self._progress, self._vendor.token)
+        conversation = _Conversation(session, self._writer, self._let_in, self._stored, self._vendor.token)
         decision: Next | None = None
         try:
             async with dial(url, endpoint.headers(), proxy=self._vendor.proxy) as connection:
@@ -223,6 +226,19 @@ class Capture:
     def _let_in(self) -> None:
         self._vendor.account.received(self.entry.stream)
 
+    def _stored(self, new: int, operations: Iterable[Operation]) -> None:
+        """Tell of new actions, and of what is new about them."""
+        self._progress(new)
+        for operation in operations:
+            if isinstance(operation, AddAction):
+                for novelty in self._vendor.novelties.look(operation.action.fields):
+                    self._notice(novelty, operation.action.position)
+
+    def _notice(self, novelty: Novelty, position: int) -> None:
+        # What the vendor itself leaves open is no reason to wake anybody.
+        level = logging.INFO if novelty.is_open else logging.WARNING
+        _log.log(level, "%s: not on the vendor's pages: %s (position %d)", self.entry.stream, novelty, position)
+
     def _opening(self, now_us: int) -> OpenStream:
         return OpenStream(
             stream=self.entry.stream,
@@ -271,13 +287,13 @@ class _Conversation:
         session: Session,
         writer: Writer,
         let_in: Callable[[], None],
-        progress: Callable[[int], None],
+        stored: Callable[[int, Iterable[Operation]], None],
         token: TokenSource,
     ) -> None:
         self._session = session
         self._writer = writer
         self._let_in = let_in
-        self._progress = progress
+        self._stored = stored
         self._token = token
         self._pausing = False
         self.why: str | None = None
@@ -314,7 +330,7 @@ class _Conversation:
         if session.authorised and not was_in:
             self._let_in()
         if session.new > before:
-            self._progress(session.new - before)
+            self._stored(session.new - before, answer.operations)
         return answer
 
     async def _room(self) -> None:
