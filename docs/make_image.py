@@ -1,4 +1,7 @@
-"""docs/images/demo.svg: what `recorder demo` leaves on a terminal, from a real run. Run: make image."""
+"""The pictures of docs/images, from a real run of `recorder demo`: its terminal, and a match that it recorded.
+
+Run: make image.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,15 @@ import re
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-IMAGE = Path(__file__).parent / "images" / "demo.svg"
+IMAGES = Path(__file__).parent / "images"
+RECORDER = str(Path(sys.executable).with_name("recorder"))
 COLUMNS, ROWS = 100, 60
 PROMPT = "\x1b[2m$\x1b[0m recorder demo"
 
@@ -101,13 +106,19 @@ def draw(lines: list[str]) -> str:
 
 
 def main() -> None:
-    """Run the demonstration and draw what it leaves."""
-    lines = final_lines(run_in_terminal([str(Path(sys.executable).with_name("recorder")), "demo"]))
+    """Run the demonstration, draw what it leaves on the terminal, and a match of its archive."""
+    IMAGES.mkdir(exist_ok=True)
+    lines = final_lines(run_in_terminal([RECORDER, "demo"]))
     while lines and not lines[-1]:
         lines.pop()
-    IMAGE.parent.mkdir(exist_ok=True)
-    IMAGE.write_text(draw([PROMPT, *lines]), encoding="utf-8")
-    sys.stdout.write(f"{IMAGE.relative_to(Path.cwd()) if IMAGE.is_relative_to(Path.cwd()) else IMAGE}\n")
+    (IMAGES / "demo.svg").write_text(draw([PROMPT, *lines]), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as directory:
+        archive = str(Path(directory) / "demo.db")
+        run_in_terminal([RECORDER, "demo", "--keep", archive, "--seconds", "2"])
+        chart = ["--chart", str(IMAGES / "match.svg"), "--database-url", f"sqlite:///{archive}"]
+        run_in_terminal([RECORDER, "timeline", "france-romania", "--type", "Goal", "--type", "Yellow Card", *chart])
+    for image in ("demo.svg", "match.svg"):
+        sys.stdout.write(f"docs/images/{image}\n")
 
 
 if __name__ == "__main__":
