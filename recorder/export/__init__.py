@@ -1,0 +1,1 @@
+"""The archive as files, and back: Parquet, JSON lines or CSV, for analysts and for `recorder import`."""

@@ -1,0 +1,30 @@
+"""Which streams are exported: those of the fixtures that are named and of the matches that a filter lets through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from recorder.query.listing import Filter, fixtures
+from recorder.query.reading import Reader
+from recorder.query.selecting import select_stream
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to export; all that is given must hold. A fixture comes with every channel and both feeds."""
+
+    fixtures: Sequence[str] = ()
+    feed: str | None = None
+    filter: Filter = field(default_factory=Filter)
+
+
+def selected(reader: Reader, wanted: Wanted) -> list[int]:
+    """Return the ids of the streams in the order in which they were made known; UsageError for an unknown fixture."""
+    rows = reader.rows("SELECT stream_id, fixture_id, feed FROM stream ORDER BY created_us, stream_id")
+    ids = {row.fixture_id for row in rows}
+    if wanted.fixtures:
+        ids = {select_stream(reader, fixture, wanted.feed)[0].fixture_id for fixture in wanted.fixtures}
+    if wanted.filter != Filter():
+        ids &= {row.fixture_id for row in fixtures(reader, wanted.filter)}
+    return [row.stream_id for row in rows if row.fixture_id in ids and wanted.feed in (None, row.feed)]
