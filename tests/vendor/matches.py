@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,12 @@ class Match:
     def path(self) -> str:
         """The URL path of its actions stream (protocol.md 2.1)."""
         return f"/{'media/' if self.feed == 'media' else ''}{self.sport}/fixtures/{self.fixture_id}/actions"
+
+    def under(self, fixture_id: str) -> Match:
+        """The same match under another id, which its packets name too."""
+        packets = [packet.replace(self.fixture_id.encode(), fixture_id.encode()) for packet in self.packets]
+        sha256 = hashlib.sha256(b"\n".join(packets)).hexdigest()
+        return replace(self, fixture_id=fixture_id, packets=packets, sha256=sha256)
 
 
 def names() -> list[str]:

@@ -1,0 +1,3 @@
+INSTALL postgres;
+LOAD postgres;
+ATTACH 'dbname=recorder' AS archive (TYPE postgres, READ_ONLY);

@@ -1,0 +1,3 @@
+INSTALL sqlite;
+LOAD sqlite;
+ATTACH 'recorder.db' AS archive (TYPE sqlite, READ_ONLY);
