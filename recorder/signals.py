@@ -36,3 +36,16 @@ def handled(leave: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         let_go()
+
+
+@contextlib.contextmanager
+def until_asked() -> Iterator[None]:
+    """Without a loop: leave the block, wherever it stands, at SIGINT or SIGTERM."""
+    before = signal.getsignal(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from recorder import __version__
-from recorder.cli import database, merging, purging, reading, recording, serving, status
+from recorder.cli import (
+    database,
+    exporting,
+    merging,
+    purging,
+    reading,
+    recording,
+    serving,
+    stats,
+    status,
+    tailing,
+    timeline,
+    verifying,
+)
 
 app = typer.Typer(
     name="recorder",
@@ -36,11 +49,16 @@ for _function in (
     recording.run,
     status.status,
     reading.fixtures,
-    reading.timeline,
+    timeline.timeline,
+    tailing.tail,
     reading.frames,
+    stats.stats,
+    verifying.verify,
+    exporting.export,
     merging.merge,
     purging.purge,
     serving.replay,
 ):
     app.command()(_function)
+app.command("import")(exporting.import_)
 app.add_typer(database.app, name="db")

@@ -31,6 +31,12 @@ def _duration(text: str) -> float:
         raise typer.BadParameter(str(error)) from None
 
 
+def _offer_fixtures(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    from recorder.cli.completing import offer_fixtures
+
+    return offer_fixtures(context, incomplete)
+
+
 def holds_password(url: str) -> bool:
     """Say whether a database's URL, readable or not, tells a password: before the host, or behind the question mark."""
     head, _, options = url.partition("?")
@@ -65,7 +71,16 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but erro
 Feed = Annotated[str | None, typer.Option("--feed", help="betting or media, when both were recorded.")]
 Fixture = Annotated[
     str,
-    typer.Argument(help="A fixture id or the beginning of one, feed/sport/id, or team names: france-romania."),
+    typer.Argument(
+        help="A fixture id or the beginning of one, feed/sport/id, or team names: france-romania.",
+        autocompletion=_offer_fixtures,
+    ),
+]
+Fixtures = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="FIXTURE", help="Ids, paths or team names, as in `recorder timeline`.", autocompletion=_offer_fixtures
+    ),
 ]
 TokenFile = Annotated[
     Path | None,

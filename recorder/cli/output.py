@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
+from recorder.cli.table import print_table
 from recorder.logs import printable
+from recorder.query.rows import Json, known_columns
 
-# Control characters (a line break is none: JSON has escaped it, csv quotes it) and those that turn the writing round.
-_OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_JSON_COLUMNS = frozenset({"metadata", "extra", "related_action_ids"})
-_FLAGS = frozenset({"finished", "confirmed", "ours", "recorded_from_start"})
+# Control characters (a line break is none: JSON has escaped it, csv quotes it) those that turn the writing round,
+# and what some readers take for the end of a line.
+_OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
 class Format(StrEnum):
@@ -28,13 +29,21 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-def write(rows: Iterable[Mapping[str, Any]], form: Format, table: Sequence[str], columns: Sequence[str] = ()) -> None:
+def write(
+    rows: Iterable[Mapping[str, Any]],
+    form: Format,
+    table: Sequence[str],
+    columns: Sequence[str] = (),
+    *,
+    paged: bool = True,
+) -> None:
     """Print ``rows``; ``table`` names the columns that a person wants to see, the other formats have them all.
 
-    ``columns`` gives the csv its header when there are no rows.
+    ``columns`` gives the csv its header when there are no rows. ``paged``: a table longer than the terminal goes
+    through the pager.
     """
     if form is Format.TABLE:
-        _write_table(rows, table)
+        print_table(([_cell(name, row[name]) for name in table] for row in rows), table, paged=paged)
     elif form is Format.CSV:
         _write_csv(rows, columns or table)
     elif form is Format.JSONL:
@@ -62,30 +71,12 @@ def _write_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Non
         writer.writerow(columns)
 
 
-def _write_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for name in columns:
-        table.add_column(name.replace("_", " "), no_wrap=True)
-    for row in rows:
-        table.add_row(*(printable(_cell(name, row[name])) for name in columns))
-    # A pipe has no width: never cut what a script may read.
-    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False, markup=False, emoji=False)
-    # Captured, because rich itself answers a reader that has gone (`| head`) with exit code 1.
-    with console.capture() as capture:
-        console.print(table)
-    sys.stdout.write(capture.get())
-
-
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
-    if name in _FLAGS:
+    if known_columns().get(name) is bool:
         return "yes" if value else "no"
     return str(value)
 
@@ -98,9 +89,9 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
             plain[name] = None
         elif isinstance(value, bytes):
             plain[name] = base64.b64encode(value).decode()
-        elif name in _FLAGS:
+        elif known_columns().get(name) is bool:
             plain[name] = bool(value)
-        elif name in _JSON_COLUMNS and isinstance(value, str):
+        elif known_columns().get(name) is Json and isinstance(value, str):
             plain[name] = json.loads(value)
         elif name in ("stream_id", "session_id"):
             plain[name] = str(value)

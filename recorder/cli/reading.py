@@ -1,13 +1,11 @@
-"""The commands that read matches: fixtures, timeline, frames."""
+"""The commands that list matches and give their messages: fixtures, frames."""
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any
 
 import typer
 
@@ -23,12 +21,7 @@ from recorder.cli.options import (
 )
 from recorder.cli.output import Format, write
 from recorder.errors import UsageError
-from recorder.model import microseconds
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from recorder.query.timelines import Known, Question
+from recorder.query.rows import Match, kinds
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
 
@@ -49,64 +42,18 @@ def fixtures(
     from recorder.query import listing
     from recorder.query.reading import reading
 
-    for date in (since, until):
-        _check_date(date)
+    check_dates(since, until)
     with reading(database_url) as reader:
         rows = listing.fixtures(reader, listing.Filter(sport, team, since, until, competition))
     shown = [
         {**row._mapping, "match": match_of(row), "score": score_of(row), "date": (row.first_occurred_at or "")[:10]}
         for row in rows
     ]
-    write(shown, form, ("date", "sport", "match", "score", "state", "actions", "gaps", "feeds", "fixture_id"))
-
-
-@command
-def timeline(
-    fixture: Fixture,
-    database_url: DatabaseUrl = DEFAULT_DATABASE,
-    feed: Feed = None,
-    as_of: Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As we knew it then (RFC 3339).")] = None,
-    as_of_position: Annotated[int | None, typer.Option("--as-of-position", min=0, help="After this action.")] = None,
-    revisions: Annotated[bool, typer.Option("--revisions", help="Every action as sent, by position.")] = False,
-    types: Annotated[list[str] | None, typer.Option("--type", help="Only these types; repeatable.")] = None,
-    team: Annotated[str | None, typer.Option("--team", help="home, away or a name.")] = None,
-    period: Annotated[int | None, typer.Option("--period")] = None,
-    zone: Annotated[str, typer.Option("--tz", help="Zone of the times in the table, e.g. Europe/Paris.")] = "UTC",
-    form: FormatOption = Format.TABLE,
-    verbose: Verbose = 0,
-    quiet: Quiet = False,
-) -> None:
-    """Print a match: each action once, as it stands."""
-    from recorder.query import timelines
-    from recorder.query.doubts import gaps
-    from recorder.query.reading import reading
-    from recorder.query.selecting import select_stream
-
-    tz = _zone(zone)
-    with reading(database_url) as reader:
-        stream, note = select_stream(reader, fixture, feed)
-        question = timelines.Question(
-            stream_id=stream.stream_id,
-            as_of_us=_moment(as_of) if as_of is not None else None,
-            as_of_position=as_of_position,
-            revisions=revisions,
-            types=tuple(types or ()),
-            team=team,
-            period=period,
-        )
-        rows = timelines.timeline(reader, question)
-        known = timelines.known(reader, question) if form is Format.TABLE and not quiet else None
-        missing = gaps(reader, stream.stream_id, question.as_of_us) if known is not None else []
-    if note:
-        say(note)
-    columns = ("position", "send_type") if revisions else ("ordinal",)
-    found = [dict(row._mapping) for row in rows]
-    shown = [_timeline_row(row, tz) for row in found] if form is Format.TABLE else found
-    write(shown, form, (*columns, "period", "clock", "team", "type", "player", "score", "state", "at"))
-    for line in _gap_lines(missing):
-        say(line)
-    if known is not None:
-        say(_closing_line(stream, question, known, as_of))
+    table = ("date", "sport", "match", "score", "state", "actions", "gaps", "feeds", "fixture_id")
+    write(shown, form, table, (*kinds(Match), "first_occurred_at", "match", "score", "date"))
+    if not rows and form is Format.TABLE and not quiet:
+        is_chosen = any((sport, team, since, until, competition))
+        say("no recorded fixture is like that" if is_chosen else "nothing is recorded yet")
 
 
 class FrameFormat(StrEnum):
@@ -154,54 +101,6 @@ def frames(
         write(rows, Format(form.value), columns, ("position", "session_id", "frame_number"))
 
 
-def _gap_lines(gaps: Sequence[Any]) -> Iterator[str]:
-    """Say where something may be missing, and sum up what turned out to be complete, or was the vendor's own."""
-    closed = Counter(gap.cause for gap in gaps if gap.resolved_at is not None)
-    if closed:
-        told = ", ".join(f"{cause} {count}" for cause, count in sorted(closed.items()))
-        yield f"gaps closed since: {told}; when and why: the view `gaps`"
-    for gap in gaps:
-        if gap.resolved_at is None:
-            whose = "open gap" if gap.ours else "open gap of the vendor's"
-            yield f"{whose} {gap.cause}, from {gap.from_time}{_behind(gap)}: {gap.detail}"
-
-
-def _behind(gap: Any) -> str:
-    """Say behind which action a gap is, where it is known."""
-    return "" if not gap.from_position else f" behind position {gap.from_position - 1}"
-
-
-def _closing_line(stream: Any, question: Question, known: Known, as_of: str | None) -> str:
-    """Say where the match stands; of an earlier moment, where it stood as far as was known then."""
-    moments = []
-    if as_of is not None:
-        moments.append(f"at {as_of}")
-    if question.as_of_position is not None:
-        moments.append(f"after the action at position {question.as_of_position}")
-    if not moments or not stream.actions:
-        stored = f"{stream.actions} actions stored, {stream.gaps} open gaps"
-        return f"{match_of(stream)} {score_of(stream)}, {stream.state}; {stored}"
-    if not known.actions:
-        first = stream.first_received_at
-        what = "nothing" if (question.as_of_us or 0) < microseconds(first) else "no action"
-        return f"{match_of(stream)}: {what} had been received by {as_of}; the archive's first message is of {first}"
-    plural = "" if known.actions == 1 else "s"
-    counted = f"{known.actions} action{plural} of the {stream.actions} stored now"
-    return f"{match_of(stream)} {score_of(known)}, as known {' and '.join(moments)}: {counted}"
-
-
-def _timeline_row(row: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
-    at = row["occurred_at"] or row["received_at"]
-    moment = datetime.fromisoformat(at).astimezone(zone)
-    pending = (row["send_type"] or "").lower() == "pending"
-    return {
-        **row,
-        "score": "" if row["home_score"] is None else f"{row['home_score']}-{row['away_score']}",
-        "state": "pending" if pending else "unreadable" if row["type"] is None and row["parse_error"] else "",
-        "at": f"{moment:%Y-%m-%d %H:%M:%S}",
-    }
-
-
 def match_of(row: Any) -> str:
     """Return what a person calls a match: its teams, else what the list says, else its id."""
     if row.home_team and row.away_team:
@@ -210,30 +109,23 @@ def match_of(row: Any) -> str:
 
 
 def score_of(row: Any) -> str:
-    """Return the score as people write it; empty when none was told."""
-    return "" if row.home_score is None else f"{row.home_score}-{row.away_score}"
+    """Return the score of a match as people write it; empty when none was told."""
+    return score(row.home_score, row.away_score)
 
 
-def _check_date(date: str | None) -> None:
-    try:
-        if date is not None and datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat() == date:
-            return
-    except ValueError:
-        pass
-    if date is not None:
-        raise UsageError(f"{date!r} is no date; expected YYYY-MM-DD")
+def score(home: int | None, away: int | None) -> str:
+    """Return a score as people write it; ``?`` for a side of which nothing was told."""
+    if home is None and away is None:
+        return ""
+    return "-".join("?" if side is None else str(side) for side in (home, away))
 
 
-def _moment(text: str) -> int:
-    """Return a moment in microseconds UTC."""
-    try:
-        return microseconds(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is no time; expected e.g. 2016-06-10T19:02:00Z") from None
-
-
-def _zone(name: str) -> tzinfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise UsageError(f"there is no time zone {name!r}; expected e.g. Europe/Paris") from None
+def check_dates(*dates: str | None) -> None:
+    """Raise UsageError for what is no date."""
+    for date in dates:
+        try:
+            is_date = date is None or datetime.strptime(date, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat() == date
+        except ValueError:
+            is_date = False
+        if not is_date:
+            raise UsageError(f"{date!r} is no date; expected YYYY-MM-DD")

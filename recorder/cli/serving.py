@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, Quiet, TokenFile, Verbose, command, say
+from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, Fixtures, Quiet, TokenFile, Verbose, command, say
 from recorder.errors import DamagedArchive, UsageError
 from recorder.logs import printable
 
@@ -132,7 +132,7 @@ def _print_summary(console: Console, result: Result) -> None:
 
 @command
 def replay(
-    fixtures: Annotated[list[str] | None, typer.Argument(help="Fixtures to serve; all when none is named.")] = None,
+    fixtures: Fixtures = None,
     database_url: DatabaseUrl = DEFAULT_DATABASE,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 8787,
     scale: Annotated[float, typer.Option("--scale", min=0.001, help="How many times as fast as recorded.")] = 1.0,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from recorder.cli.output import Format, write
 from recorder.cli.reading import FormatOption, match_of, score_of
 from recorder.errors import DatabaseAway, Doubt
 from recorder.model import moment_text
+from recorder.signals import until_asked
 
 if TYPE_CHECKING:
     from recorder.query.backlog import Backlog
@@ -39,18 +41,17 @@ def status(
     quiet: Quiet = False,
 ) -> None:
     """Show every stream: state, stored actions, last action, lag, gaps, open session; with Postgres the backlog too."""
-    try:
+    standings: Sequence[Standing] = ()
+    away: DatabaseAway | None = None
+    with until_asked() if watch else nullcontext():
         while True:
             standings, waiting, away = _look(database_url, spool)
-            _print(standings, waiting, form, clear=watch and sys.stdout.isatty())
-            if away is not None and watch:
-                say(f"{away}; this is what the spool of this machine holds")
+            _print(standings, waiting, form, watch=watch)
             if not watch:
                 break
+            if away is not None:
+                say(f"{away}; this is what the spool of this machine holds")
             time.sleep(_AGAIN_S)
-    except KeyboardInterrupt:
-        if not watch:
-            raise
     if away is not None:
         raise DatabaseAway(f"{away}; this is what the spool of this machine holds")
     late = [standing for standing in standings if max_lag is not None and (standing.lag_s or 0.0) > max_lag]
@@ -78,8 +79,8 @@ def _look(database_url: str, spool: Path | None) -> tuple[Sequence[Standing], Se
             return ask(reader), waiting, error
 
 
-def _print(standings: Sequence[Standing], waiting: Sequence[Backlog], form: Format, *, clear: bool) -> None:
-    if clear:
+def _print(standings: Sequence[Standing], waiting: Sequence[Backlog], form: Format, *, watch: bool) -> None:
+    if watch and sys.stdout.isatty():
         sys.stdout.write("\x1b[H\x1b[2J")
     missing: Mapping[int, int] = {each.stream_id: each.missing for each in waiting}
     rows = [
@@ -95,7 +96,7 @@ def _print(standings: Sequence[Standing], waiting: Sequence[Backlog], form: Form
         }
         for standing in standings
     ]
-    write(rows, form, (*_COLUMNS, "backlog") if waiting else _COLUMNS)
+    write(rows, form, (*_COLUMNS, "backlog") if waiting else _COLUMNS, paged=not watch)
     sys.stdout.flush()  # with --watch somebody may be waiting at the other end of a pipe
     for standing in standings:
         for gap in standing.open_gaps:
