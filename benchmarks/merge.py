@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import Connection, select
@@ -35,7 +34,7 @@ def fill(url: str) -> int:
         for name in names():
             match = load(name)
             for copy in range(COPIES):
-                writer.submit(recorded(replace(match, fixture_id=f"{match.fixture_id}-{copy}")))
+                writer.submit(recorded(match.under(f"{match.fixture_id}-{copy}")))
                 frames += len(match.packets)
             writer.flushed().result()
     return frames
