@@ -10,9 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recorder import Archive
+from recorder.archive.writer import Writer
 from recorder.operations import AddAction, BeginEpoch, MakeEpochCurrent
 from recorder.query.walking import Step
-from tests.archive.filling import START_US, Filled, History
+from tests.archive.filling import START_US, Filled, History, ship
 from tests.vendor import load
 
 SECOND = 1_000_000
@@ -60,13 +61,15 @@ def test_any_clocks(archive: Filled, seconds: list[list[int]]) -> None:
     for history, moments in zip(histories, seconds, strict=True):
         for moment in moments:
             history.add(START_US + moment * SECOND)
-    archive.write(*itertools.chain.from_iterable(history.operations for history in histories))
+    ours = {history.stream.stream_id for history in histories}
+    with Writer(archive.spool_url) as writer:
+        writer.submit(list(itertools.chain.from_iterable(history.operations for history in histories)))
+    ship(archive, sorted(ours))
     wanted = sorted(
         (max(moments[: position + 1]), history.stream.stream_id, position)
         for history, moments in zip(histories, seconds, strict=True)
         for position in range(len(moments))
     )
-    ours = {history.stream.stream_id for history in histories}
     steps = [step for step in walked(archive, since="2023-11-14T22:13:20Z") if step.action.stream_id in ours]
     assert [(step.action.stream_id, step.action.position) for step in steps] == [(at, place) for _, at, place in wanted]
 
