@@ -54,6 +54,8 @@ def export(
         for name in done.lost:
             say(f"{name} is not whole in {to}, nor in this archive: removed from there")
         say(_told(done, to))
+        if not (done.written or done.unchanged):
+            say("no recorded fixture is like that")
 
 
 @command

@@ -18,6 +18,7 @@ from recorder.cli.output import Format, write
 from recorder.cli.reading import FormatOption, score
 from recorder.cli.telling import closing_lines
 from recorder.errors import UsageError
+from recorder.extras import need
 from recorder.query.rows import Action, TimelineAction, kinds
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def timeline(
     tz = _zone(zone)
     if chart is not None:
         ending(chart)
+        need("altair", "analysis")
     with reading(database_url) as reader:
         stream, note = select_stream(reader, fixture, feed)
         if note:

@@ -21,9 +21,9 @@ from sqlalchemy import Connection
 
 from recorder.archive import maintain, tables
 from recorder.archive.apply import action_row
-from recorder.archive.dialect import Dialect, parse_url
+from recorder.archive.dialect import Dialect, DiskErrors, parse_url
 from recorder.archive.merging.whole import Merged, merge
-from recorder.errors import DamagedArchive
+from recorder.errors import DamagedArchive, DiskError
 from recorder.export import manifest as manifests
 from recorder.export.codecs import CODECS
 from recorder.export.columns import ACTIONS, RAW_FRAMES, SMALL, Column, Exported, stored
@@ -57,6 +57,17 @@ def bring(directory: Path, target_url: str, *, progress: Progress = lambda _done
     manifest says, and what `merge` raises.
     """
     need("pyarrow", "export")
+    try:
+        return _brought(directory, target_url, progress)
+    except OSError as error:
+        where = error.filename or tempfile.gettempdir()
+        raise DiskError(
+            f"{where} cannot be used ({error.strerror or error}); mend that, or set TMPDIR to a directory with room, "
+            "and import again"
+        ) from error
+
+
+def _brought(directory: Path, target_url: str, progress: Progress) -> Merged:
     manifest = manifests.require(directory)
     manifests.verify(directory, manifest)
     export = _Export(directory, manifest)
@@ -152,7 +163,8 @@ class _Export:
                 yield from zip(*stored(part, columns), strict=True)
         except (ValueError, KeyError) as error:
             raise DamagedArchive(
-                f"{self._directory / path} is not what recorder exports ({error}); export again"
+                f"{self._directory / path} is not what recorder exports ({error}); write it anew with "
+                "`recorder export --again`"
             ) from None
 
     def rebuild(self, entries: Sequence[StreamEntry], url: str) -> None:
@@ -160,7 +172,7 @@ class _Export:
         parsed, dialect = parse_url(url)
         engine = dialect.writer(parsed)
         try:
-            with engine.begin() as connection:
+            with DiskErrors(dialect, parsed), engine.begin() as connection:
                 for entry in entries:
                     self._stream(connection, dialect, entry)
         finally:
@@ -185,14 +197,15 @@ class _Export:
         if summed.hexdigest() != entry.frames_digest or placed:
             raise DamagedArchive(
                 f"{self._directory / entry.files.get(RAW_FRAMES.name, RAW_FRAMES.name)} does not hold the messages of "
-                f"{entry.name} that the manifest tells of, or not those of every action; export again"
+                f"{entry.name} that the manifest tells of, or not those of every action; write it anew with "
+                "`recorder export --again`"
             )
 
     def _require(self, entry: StreamEntry, table: Exported, rows: int) -> None:
         if rows != entry.counts[table.name]:
             raise DamagedArchive(
                 f"{self._directory}: {table.name} holds {rows} of the {entry.counts[table.name]} rows of {entry.name}; "
-                "export again"
+                "write it anew with `recorder export --again`"
             )
 
     def _facts_of(self, entry: StreamEntry) -> dict[tuple[int, int], list[Row]]:
@@ -253,6 +266,6 @@ def _part(packets: Sequence[Packet], part: int, said: Mapping[str, Any]) -> Pack
     if part >= len(packets):
         raise DamagedArchive(
             f"frame {said['frame_number']} of session {said['session_id']}, stream {said['stream_id']}, bears no "
-            f"action {part} though the exported actions say so; export again"
+            f"action {part} though the exported actions say so; write it anew with `recorder export --again`"
         )
     return packets[part]

@@ -90,6 +90,8 @@ def held(path: Path) -> Iterator[Directory]:
 
     UsageError when it holds other things than an export, TemporaryError when another process exports into it.
     """
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path.absolute()} is a file; name a directory")
     path.mkdir(parents=True, exist_ok=True)
     marker = path / UNFINISHED
     if not marker.exists() and not (path / MANIFEST).exists() and any(path.iterdir()):

@@ -69,10 +69,12 @@ def load(directory: Path, name: str = MANIFEST) -> Manifest | None:
         if msgspec.json.decode(layout, type=int) > LAYOUT:
             raise ConfigurationError(f"{path} is of a newer recorder; install that version")
         return _checked(msgspec.json.decode(said, type=Manifest))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (msgspec.MsgspecError, ValueError) as error:
-        raise DamagedArchive(f"{path} cannot be read ({error}); remove it and export again") from None
+        raise DamagedArchive(
+            f"{path} cannot be read ({error}); restore a copy of it, or export into another directory"
+        ) from None
 
 
 def _checked(manifest: Manifest) -> Manifest:
@@ -131,7 +133,7 @@ def verify(directory: Path, manifest: Manifest) -> None:
         if not is_there(directory, file, proven=True):
             raise DamagedArchive(
                 f"{real} is not what was exported (the SHA-256 in {MANIFEST} differs); nothing was imported: "
-                "restore a copy of it, or export again"
+                "restore a copy of it, or write it anew with `recorder export --again`"
             )
 
 

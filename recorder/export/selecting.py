@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from recorder.query.listing import Filter, fixtures
 from recorder.query.reading import Reader
-from recorder.query.selecting import select_stream
+from recorder.query.selecting import select_fixtures
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What to export; all that is given must hold. A fixture comes with every channel and both feeds."""
+    """What to export; all that is given must hold. A fixture comes with every channel, and with both
+    feeds unless one is said."""
 
     fixtures: Sequence[str] = ()
     feed: str | None = None
@@ -22,9 +23,10 @@ class Wanted:
 def selected(reader: Reader, wanted: Wanted) -> list[int]:
     """Return the ids of the streams in the order in which they were made known; UsageError for an unknown fixture."""
     rows = reader.rows("SELECT stream_id, fixture_id, feed FROM stream ORDER BY created_us, stream_id")
-    ids = {row.fixture_id for row in rows}
     if wanted.fixtures:
-        ids = {select_stream(reader, fixture, wanted.feed)[0].fixture_id for fixture in wanted.fixtures}
+        named = select_fixtures(reader, wanted.fixtures, wanted.feed)
+        rows = [row for row in rows if row.feed in named.get(row.fixture_id, ())]
     if wanted.filter != Filter():
-        ids &= {row.fixture_id for row in fixtures(reader, wanted.filter)}
-    return [row.stream_id for row in rows if row.fixture_id in ids and wanted.feed in (None, row.feed)]
+        ids = {row.fixture_id for row in fixtures(reader, wanted.filter)}
+        rows = [row for row in rows if row.fixture_id in ids]
+    return [row.stream_id for row in rows if wanted.feed in (None, row.feed)]

@@ -47,6 +47,19 @@ def select_stream(reader: Reader, fixture: str, feed: str | None = None) -> tupl
     return reader.rows("SELECT * FROM streams WHERE stream_id = :id", {"id": chosen.stream_id})[0], note
 
 
+def select_fixtures(reader: Reader, named: Sequence[str], feed: str | None = None) -> dict[str, set[str]]:
+    """Return the fixtures that are named, each with the feeds that are meant: both, unless a path or ``feed`` says one.
+
+    Raises what `select_stream` raises.
+    """
+    found: dict[str, set[str]] = {}
+    for fixture in named:
+        row, _ = select_stream(reader, fixture, feed)
+        meant = {row.feed} if feed is not None or "/" in fixture else {"betting", "media"}
+        found.setdefault(row.fixture_id, set()).update(meant)
+    return found
+
+
 def check_feed(feed: str | None) -> None:
     """Raise UsageError for what is no feed."""
     if feed not in (None, "betting", "media"):

@@ -20,7 +20,7 @@ from recorder.model import ACTIONS, Stream, digest
 from recorder.query.evidence import COLUMNS, as_bytes, prove_action, unlisted
 from recorder.query.reading import Reader
 from recorder.query.scores import ScoreCheck, ScoreFinding, rules_of
-from recorder.query.selecting import select_stream
+from recorder.query.selecting import select_fixtures
 
 Verdict = Literal["whole", "doubts", "damaged"]
 
@@ -120,9 +120,10 @@ def verify(reader: Reader, fixtures: Sequence[str] = (), feed: str | None = None
 
 
 def _streams(reader: Reader, fixtures: Sequence[str], feed: str | None) -> list[Row[Any]]:
-    named = {select_stream(reader, fixture, feed)[0].fixture_id for fixture in fixtures}
+    named = select_fixtures(reader, fixtures, feed)
     rows = reader.rows("SELECT stream_id, feed, sport, fixture_id, channel FROM stream ORDER BY stream_id")
-    found = [row for row in rows if (not named or row.fixture_id in named) and (feed is None or row.feed == feed)]
+    meant = [row for row in rows if not named or row.feed in named.get(row.fixture_id, ())]
+    found = [row for row in meant if feed in (None, row.feed)]
     if rows and not found:
         raise UsageError(f"nothing was recorded from the {feed} feed")
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,33 @@ def test_without_the_extra(one: Filled, tmp_path: Path, call: Call, monkeypatch:
         assert told.code == 78
         assert "pip install 'recorder[export]'" in told.err
     assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_like_that(one: Filled, tmp_path: Path, call: Call) -> None:
+    """A mistyped sport exports nothing, and says so."""
+    told = call("export", "--to", tmp_path / "out", "--sport", "socer", database=one)
+    assert told.code == 0
+    assert told.err.endswith("recorder: no recorded fixture is like that\n")
+
+
+def test_what_is_no_directory(one: Filled, target: Filled, tmp_path: Path, call: Call) -> None:
+    """A file is refused on both ways, by its name."""
+    file = tmp_path / "afile"
+    file.write_text("mine")
+    for told in (call("export", "--to", file, database=one), call("import", file, database=target)):
+        assert told.code == 2
+        assert str(file) in told.err
+    assert file.read_text() == "mine"
+
+
+def test_no_room_to_rebuild_in(
+    one: Filled, target: Filled, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the temporary directory cannot be used it is named, with the way out; no message is spilt."""
+    call("export", "--to", tmp_path / "out", database=one)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    told = call("import", tmp_path / "out", database=target)
+    assert told.code == 74
+    assert "nowhere" in told.err
+    assert "TMPDIR" in told.err
+    assert "traceId" not in told.err

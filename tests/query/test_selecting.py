@@ -9,7 +9,7 @@ from recorder.model import Stream
 from recorder.operations import Operation
 from recorder.query.catalogue import entries, near, offers, slug
 from recorder.query.reading import Reader, reading
-from recorder.query.selecting import select_stream
+from recorder.query.selecting import select_fixtures, select_stream
 from tests.archive.filling import START_US, Filled, History, open_stream
 from tests.vendor import load
 
@@ -132,6 +132,14 @@ def made(archive: Filled, *fixtures: tuple[str, str, str, int]) -> Filled:
         operations += history.operations
     archive.write(*operations)
     return archive
+
+
+def test_both_feeds_unless_one_is_said(reader: Reader) -> None:
+    """Whole fixtures: a path or `--feed` means that feed alone, any other name means both."""
+    path, fixture = f"media/snooker/{SNOOKER.fixture_id}", SNOOKER.fixture_id
+    assert select_fixtures(reader, [fixture]) == {fixture: {"betting", "media"}}
+    assert select_fixtures(reader, [path]) == select_fixtures(reader, [fixture], "media") == {fixture: {"media"}}
+    assert select_fixtures(reader, [path, f"snooker/{fixture}"]) == {fixture: {"betting", "media"}}
 
 
 def test_ambiguous_prefix(archive: Filled) -> None:
