@@ -1,4 +1,4 @@
-"""Leaving in order when asked to: SIGTERM and SIGINT, the second of which is not held back any more."""
+"""Leaving in order when asked to, by SIGTERM or SIGINT; a second time at once."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ _ASKING = (signal.SIGINT, signal.SIGTERM)
 
 @contextlib.contextmanager
 def handled(leave: Callable[[str], None]) -> Iterator[None]:
-    """Inside a running loop: call ``leave`` with the signal's name at the first one; a second finds the defaults.
+    """Inside a running loop: call ``leave`` with the signal's name at the first one. A second SIGTERM kills.
 
+    A second SIGINT is a KeyboardInterrupt, raised by a callback: Python's own raises it wherever the loop stands, also
+    where it has taken a step from its queue and not run it yet, which is lost then, and a task waits for ever.
     Outside the main thread nothing is handled: whoever embeds us owns the signals.
     """
     loop = asyncio.get_running_loop()
@@ -23,7 +25,8 @@ def handled(leave: Callable[[str], None]) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
     def first(number: signal.Signals) -> None:
-        let_go()
+        loop.add_signal_handler(signal.SIGINT, _interrupt)
+        loop.remove_signal_handler(signal.SIGTERM)
         leave(number.name)
 
     try:
@@ -36,6 +39,10 @@ def handled(leave: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         let_go()
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

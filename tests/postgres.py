@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -119,13 +119,11 @@ class PostgresServer:
 
     def pause(self) -> None:
         """Let every one of its processes stand still: connections stay open, nothing is answered."""
-        for process in processes(self.pid):
-            os.kill(process, signal.SIGSTOP)
+        send(signal.SIGSTOP, processes(self.pid))
 
     def resume(self) -> None:
         """Let them go on."""
-        for process in processes(self.pid):
-            os.kill(process, signal.SIGCONT)
+        send(signal.SIGCONT, processes(self.pid))
 
     def close(self) -> None:
         """End it, and remove all that it was."""
@@ -228,14 +226,20 @@ def processes(postmaster: int) -> Iterator[int]:
                 yield int(entry.name)
 
 
+def send(number: signal.Signals, receivers: Iterable[int]) -> None:
+    """Send a signal to each that is still there: a server that runs ends a process of its own at any moment."""
+    for process in receivers:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
 def guard(directory: Path) -> None:
     """Wait until the tests are over, or dead; then let nothing of the server remain."""
     sys.stdin.buffer.read()
     with suppress(OSError, ValueError):
         postmaster = int((directory / "data" / "postmaster.pid").read_text().splitlines()[0])
         if os.fsencode(directory) in Path(f"/proc/{postmaster}/cmdline").read_bytes():
-            for process in list(processes(postmaster)):
-                os.kill(process, signal.SIGKILL)
+            send(signal.SIGKILL, list(processes(postmaster)))
     shutil.rmtree(directory, ignore_errors=True)
 
 

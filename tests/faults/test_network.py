@@ -255,8 +255,7 @@ def test_slow_link(recording: Recording, server: VendorServer) -> None:
         assert proxy.fired["throttle"] > 50
     recording.assert_complete(match)
     assert watchdog_bites(recording) == 0
-    # On a busy machine the first handshake may run out of time; nobody dials again once messages come.
-    assert {attempt.start_position for attempt in server.attempts} == {None}
+    assert [attempt.start_position for attempt in server.attempts] == [None]
 
 
 def test_slow_heartbeats(recording: Recording, server: VendorServer) -> None:

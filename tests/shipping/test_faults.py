@@ -20,7 +20,7 @@ from recorder.archive.maintain import upgrade
 from recorder.archive.shipping import landing
 from recorder.operations import EndStream, Operation
 from tests.archive.filling import History, recorded, stream_of
-from tests.postgres import PostgresServer, processes
+from tests.postgres import PostgresServer, processes, send
 from tests.shipping.rig import ALL, HASTE, Rig, pieces, wait_for
 from tests.shipping.wire import EVERY, SOME, CommitProxy, Cut
 from tests.vendor import load as load_match
@@ -64,8 +64,7 @@ def test_a_crash_of_the_whole_server(rig: Rig) -> None:
     """All its processes are killed at once."""
     with rig.under_load() as load:
         load.more()
-        for process in list(processes(rig.server.pid)):
-            os.kill(process, signal.SIGKILL)
+        send(signal.SIGKILL, list(processes(rig.server.pid)))
         rig.server.stop("immediate")
         load.more()
         rig.server.start()
