@@ -68,12 +68,37 @@ class FixtureListError(RecorderError):
         super().__init__(source, problems)
 
     def __str__(self) -> str:
-        if self.problems and self.problems[0][0] == 0:
-            return f"{self.source}: {self.problems[0][1]}"
-        lines = "\n".join(f"  line {number}: {problem}" for number, problem in self.problems)
+        return self.told("nothing was started; mend and run again")
+
+    def told(self, consequence: str) -> str:
+        """Say what is wrong, and what that means for the run."""
+        if self.is_unreadable:
+            return f"{self.source}: {self.problems[0][1]}, {consequence}"
         plural = "" if len(self.problems) == 1 else "s"
-        head = f"{self.source}: {len(self.problems)} bad line{plural}, nothing was started; mend and run again:"
-        return f"{head}\n{lines}"
+        return f"{self.source}: {len(self.problems)} bad line{plural}, {consequence}:\n" + "\n".join(self.lines())
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether the list as a whole could not be read."""
+        return bool(self.problems) and self.problems[0][0] == 0
+
+    def lines(self) -> list[str]:
+        """Return a line of text for each problem."""
+        return [f"  line {number}: {problem}" if number else f"  {problem}" for number, problem in self.problems]
+
+
+class FixtureListsError(FixtureListError):
+    """Lists of one directory have bad lines, or cannot be read; ``lists`` holds the error of each of them."""
+
+    def __init__(self, directory: str, lists: list[FixtureListError]) -> None:
+        super().__init__(directory, [problem for each in lists for problem in each.problems])
+        self.lists = lists
+
+    def told(self, consequence: str) -> str:
+        """Say what is wrong in which list, and what that means for the run."""
+        plural = "s have" if len(self.lists) > 1 else " has"
+        head = f"{self.source}: {len(self.lists)} list{plural} bad lines, {consequence}:"
+        return "\n".join([head, *("\n".join([f" {each.source}:", *each.lines()]) for each in self.lists)])
 
 
 class DamagedArchive(RecorderError):

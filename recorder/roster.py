@@ -1,7 +1,7 @@
 """The streams that this recorder records now: a task for each, begun and stopped one by one.
 
 With an archive of its own these are all streams of the list; where several recorders share one, those it holds a
-lease of.
+lease of. The list may change meanwhile.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Make = Callable[[Entry, StoredStream], Capture]
 
 
 class Roster:
-    """Of the streams in ``entries``, by stream id, in tasks of ``group``.
+    """Of the streams in ``entries``, by stream id, in tasks of ``group``; whoever changes ``entries`` tells us.
 
     ``make`` makes a capture from what is stored of a stream.
     """
@@ -44,6 +44,7 @@ class Roster:
         self._make = make
         self._group = group
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._captures: dict[int, Capture] = {}
         self._halting: set[int] = set()
         self._again: set[int] = set()
         """Streams to begin again once what is being halted has come to its end: two captures must not share one."""
@@ -52,7 +53,7 @@ class Roster:
 
     def begin(self, stream_id: int) -> None:
         """Record a stream from now on."""
-        if self._is_closed:
+        if self._is_closed or stream_id not in self._entries:
             return
         if stream_id in self._halting:
             self._again.add(stream_id)
@@ -79,6 +80,24 @@ class Roster:
                     self._again.discard(stream_id)
                     self.begin(stream_id)
 
+    async def revise(self, stream_id: int) -> None:
+        """Go by what the list says of a stream now; what concerns the connection itself begins a new one."""
+        capture, entry = self._captures.get(stream_id), self._entries[stream_id]
+        if capture is None:
+            return
+        if capture.entry.speed == entry.speed:
+            capture.revise(entry)
+        else:
+            await self.halt(stream_id)
+            self.begin(stream_id)
+
+    async def drop(self, stream_id: int) -> None:
+        """Stop recording a stream that has left the list; should it come back, it is a new one."""
+        await self.halt(stream_id)
+        for known in (self.done, self.purged, self.passed):
+            known.discard(stream_id)
+        self._changed.set()
+
     async def purge(self, stream_id: int) -> None:
         """Stop recording a stream, for good."""
         await self.halt(stream_id)
@@ -93,6 +112,11 @@ class Roster:
                 task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks.values())
+
+    def hurry(self) -> None:
+        """Wait for no peer's farewell any more: what was received is with the writer already."""
+        for task in self._tasks.values():
+            task.cancel()
 
     async def changed(self, seconds: float) -> None:
         """Wait until a capture has left of itself or a stream was purged, ``seconds`` at most."""
@@ -113,7 +137,12 @@ class Roster:
                     _log.warning("%s was purged from the archive: it is not recorded", entry.stream)
                     self.purged.add(stream_id)
                     break
-                done = await self._make(entry, stored).run()
+                entry = self._entries.get(stream_id, entry)
+                self._captures[stream_id] = capture = self._make(entry, stored)
+                try:
+                    done = await capture.run()
+                finally:
+                    del self._captures[stream_id]
                 if done is not None:
                     self.done.add(stream_id)
                     await self._home.done(stream_id, ended=done.ended is not None)

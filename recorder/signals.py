@@ -1,9 +1,10 @@
-"""Leaving in order when asked to, by SIGTERM or SIGINT; a second time at once."""
+"""Leaving in order when asked to, by SIGTERM or SIGINT; asked again, sooner. SIGHUP: look at the list again."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Callable, Iterator
 
@@ -11,38 +12,64 @@ _ASKING = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def handled(leave: Callable[[str], None]) -> Iterator[None]:
-    """Inside a running loop: call ``leave`` with the signal's name at the first one. A second SIGTERM kills.
+def handled(*steps: Callable[[str], None]) -> Iterator[None]:
+    """Inside a running loop: SIGINT or SIGTERM calls the first of ``steps`` with its name, another one the second.
 
-    A second SIGINT is a KeyboardInterrupt, raised by a callback: Python's own raises it wherever the loop stands, also
-    where it has taken a step from its queue and not run it yet, which is lost then, and a task waits for ever.
+    Once all are taken the next one kills: not by a KeyboardInterrupt, which Python raises wherever the loop stands,
+    also where it has taken a step from its queue and not run it yet; that step would be lost, and a task wait for ever.
     Outside the main thread nothing is handled: whoever embeds us owns the signals.
     """
     loop = asyncio.get_running_loop()
+    left = list(steps)
 
-    def let_go() -> None:
-        for number in _ASKING:
-            loop.remove_signal_handler(number)
+    def asked(number: signal.Signals) -> None:
+        step = left.pop(0)
+        if not left:
+            for each in _ASKING:
+                loop.remove_signal_handler(each)
+                signal.signal(each, signal.SIG_DFL)
+        step(number.name)
 
-    def first(number: signal.Signals) -> None:
-        loop.add_signal_handler(signal.SIGINT, _interrupt)
-        loop.remove_signal_handler(signal.SIGTERM)
-        leave(number.name)
-
+    before = [signal.getsignal(number) for number in _ASKING]
     try:
         for number in _ASKING:
-            loop.add_signal_handler(number, first, number)
+            loop.add_signal_handler(number, asked, number)
     except (ValueError, RuntimeError):
         yield
         return
     try:
         yield
     finally:
-        let_go()
+        for number, handler in zip(_ASKING, before, strict=True):
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
 
 
-def _interrupt() -> None:
-    raise KeyboardInterrupt
+@contextlib.contextmanager
+def on_hangup(call: Callable[[], None], gone: Callable[[], None]) -> Iterator[None]:
+    """Inside a running loop: call ``call`` at each SIGHUP, but ``gone`` when it says that our terminal was closed."""
+    loop, had_terminal = asyncio.get_running_loop(), _has_terminal()
+
+    def hung_up() -> None:
+        (gone if had_terminal and not _has_terminal() else call)()
+
+    try:
+        loop.add_signal_handler(signal.SIGHUP, hung_up)
+    except (ValueError, RuntimeError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+
+
+def _has_terminal() -> bool:
+    """Whether standard input is a terminal that is still there: one that was closed is none any more."""
+    try:
+        return os.isatty(0)
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from typing import Any
 
 from recorder import daemon
 from recorder.feed.timing import Timing
-from recorder.fixtures import parse_list
+from recorder.fixtures import Entry, parse_list, read_list
 from recorder.query.frames import frames
 from recorder.query.reading import reading
 from tests.vendor import Match, VendorServer
@@ -61,7 +61,18 @@ class Recording:
         """Record in this process' own event loop thread while the test goes on; leaving the block stops it."""
         lines = [match.line if isinstance(match, Match) else match for match in matches]
         entries, _ = parse_list("\n".join(lines), "list")
-        running = Running(replace(self.settings, **{"for_s": 30.0} | changes), entries)
+        with self._running(entries, None, changes) as running:
+            yield running
+
+    @contextmanager
+    def following(self, source: Path, **changes: Any) -> Iterator[Running]:
+        """Do as `running` does, with a list that may be edited meanwhile, and without an end of its own."""
+        with self._running(read_list(source)[0], source, {"until_finished": False} | changes) as running:
+            yield running
+
+    @contextmanager
+    def _running(self, entries: Sequence[Entry], source: Path | None, changes: dict[str, Any]) -> Iterator[Running]:
+        running = Running(replace(self.settings, **{"for_s": 30.0} | changes), entries, source)
         try:
             yield running
         finally:
@@ -139,7 +150,7 @@ class Recording:
 class Running:
     """A daemon at work in a thread of its own."""
 
-    def __init__(self, settings: daemon.Settings, entries: Sequence[Any]) -> None:
+    def __init__(self, settings: daemon.Settings, entries: Sequence[Entry], source: Path | None = None) -> None:
         import asyncio
         import threading
 
@@ -150,7 +161,7 @@ class Running:
 
         async def main() -> None:
             self._loop = asyncio.get_running_loop()
-            self._daemon = daemon.Daemon(settings, entries, lambda _entry, _appended: None)
+            self._daemon = daemon.Daemon(settings, entries, source=source)
             ready.set()
             await self._daemon.run()
 
@@ -175,6 +186,12 @@ class Running:
             with suppress(RuntimeError):  # it may end right now
                 self._loop.call_soon_threadsafe(self._daemon.stop, "the test")
         self.wait()
+
+    def hang_up(self) -> None:
+        """Do what SIGHUP does, which no thread but the main one gets."""
+        assert self._loop is not None
+        assert self._daemon is not None
+        self._loop.call_soon_threadsafe(self._daemon.read_again)
 
     def wait(self) -> None:
         """Wait for its end."""

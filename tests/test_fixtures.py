@@ -199,11 +199,40 @@ def test_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [".", "a\0b"])
-def test_unreadable_file(name: str) -> None:
-    """A folder, or a name that no system takes, is refused alike."""
+def test_unreadable_file() -> None:
+    """A name that no system takes is refused alike."""
     with pytest.raises(FixtureListError, match="cannot be read"):
-        read_list(name)
+        read_list("a\0b")
+
+
+def test_directory(tmp_path: Path) -> None:
+    """The lists of a directory are one list, in the order of their names; what does not end in .txt is none."""
+    (tmp_path / "b.txt").write_text(f"snooker/{OTHER} label=again\nsoccer/{UUID}\n")
+    (tmp_path / "a.txt").write_text(f"snooker/{OTHER}\n")
+    for name in ("a.txt~", ".a.txt", "a.txt.swp", "README"):
+        (tmp_path / name).write_text("none")
+    found, notes = read_list(tmp_path)
+    assert [entry.stream.fixture_id for entry in found] == [OTHER, UUID]
+    assert notes == ["b.txt: line 1: same stream as line 1 of a.txt, whose options hold"]
+
+
+def test_bad_lists_of_a_directory(tmp_path: Path) -> None:
+    """Every bad line of every list is told at once, with the list it is in."""
+    (tmp_path / "a.txt").write_text(f"soccer/1\nsnooker/{OTHER}\nx\n")
+    (tmp_path / "b.txt").write_text("soccer/2\n")
+    with pytest.raises(FixtureListError) as caught:
+        read_list(tmp_path)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == f"{tmp_path}: 2 lists have bad lines, nothing was started; mend and run again:"
+    assert [line.partition(":")[0].strip() for line in lines[1:]] == [
+        str(tmp_path / "a.txt"), "line 1", "line 3", str(tmp_path / "b.txt"), "line 1"
+    ]  # fmt: skip
+
+
+def test_directory_without_a_list(tmp_path: Path) -> None:
+    """A directory that holds no list is a mistake, and not an empty list."""
+    with pytest.raises(FixtureListError, match=r"holds no list .*ends in \.txt"):
+        read_list(tmp_path)
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,49 +1,111 @@
-"""Asked to leave: nothing of the loop's is lost by it."""
+"""Asked to leave: step by step, and in the end at once."""
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
+import subprocess
 import sys
+import termios
 
 import pytest
 
+from recorder.signals import handled, on_hangup
+
+ASKED = [signal.SIGINT, signal.SIGTERM]
+
+
+def test_each_signal_takes_the_next_step() -> None:
+    """Whichever of the two it is; afterwards the process has the handlers that it had."""
+
+    async def asked_twice() -> list[str]:
+        asked: asyncio.Queue[str] = asyncio.Queue()
+        with handled(lambda name: asked.put_nowait(f"leave {name}"), lambda name: asked.put_nowait(f"now {name}")):
+            os.kill(os.getpid(), signal.SIGTERM)
+            first = await asked.get()
+            os.kill(os.getpid(), signal.SIGINT)
+            return [first, await asked.get()]
+
+    before = [signal.getsignal(number) for number in ASKED]
+    assert asyncio.run(asked_twice()) == ["leave SIGTERM", "now SIGINT"]
+    assert [signal.getsignal(number) for number in ASKED] == before
+
+
+STUBBORN = """
+import asyncio
 from recorder.signals import handled
 
+async def stay():
+    with handled(lambda name: print(name, flush=True), lambda name: print(name, flush=True)):
+        print("ready", flush=True)
+        await asyncio.Event().wait()
 
-@pytest.mark.timeout(30)
-def test_a_second_interrupt_loses_no_wake_up() -> None:
-    """At the worst place, where the loop has taken what is ready and not run it yet: whoever waits is still woken."""
-    ended = []
-
-    async def wait_for_ever() -> None:
-        loop, asked = asyncio.get_running_loop(), asyncio.Event()
-        with handled(lambda _name: asked.set()):
-            os.kill(os.getpid(), signal.SIGTERM)
-            await asked.wait()
-            try:
-                _strike(loop, signal.SIGINT)
-                await asyncio.sleep(0)
-                await asyncio.Event().wait()
-            finally:
-                ended.append(True)
-
-    with pytest.raises(KeyboardInterrupt):
-        asyncio.run(wait_for_ever())
-    assert ended == [True]
+asyncio.run(stay())
+"""
 
 
-def _strike(loop: asyncio.AbstractEventLoop, number: signal.Signals) -> None:
-    """Send a signal between the taking and the running of our next step: in debug mode the loop looks at its clock."""
-    loop.set_debug(True)
-    time, task = loop.time, asyncio.current_task()
+@pytest.mark.parametrize("last", ASKED)
+def test_once_all_steps_are_taken_the_next_signal_kills(last: signal.Signals) -> None:
+    """A process that cannot leave can always be ended without SIGKILL."""
+    with subprocess.Popen([sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = [process.stdout.readline()]
+        for number in ASKED:
+            process.send_signal(number)
+            told.append(process.stdout.readline())
+        process.send_signal(last)
+        assert process.wait(60) == -last
+    assert told == ["ready\n", "SIGINT\n", "SIGTERM\n"]
 
-    def look() -> float:
-        taken = sys._getframe(1).f_locals.get("handle")
-        if getattr(getattr(taken, "_callback", None), "__self__", None) is task:
-            loop.time = time  # type: ignore[method-assign]
-            os.kill(os.getpid(), number)
-        return time()
 
-    loop.time = look  # type: ignore[method-assign]
+def test_a_hangup_is_a_call() -> None:
+    """SIGHUP calls, each time, and ends nothing."""
+
+    async def hung_up() -> int:
+        calls: asyncio.Queue[None] = asyncio.Queue()
+        with on_hangup(lambda: calls.put_nowait(None), gone=pytest.fail):
+            for _ in range(3):
+                os.kill(os.getpid(), signal.SIGHUP)
+                await calls.get()
+        return calls.qsize()
+
+    assert asyncio.run(hung_up()) == 0
+
+
+AT_A_TERMINAL = """
+import asyncio
+from recorder.signals import on_hangup
+
+async def stay():
+    asked = asyncio.Queue()
+    with on_hangup(lambda: asked.put_nowait("list"), gone=lambda: asked.put_nowait("gone")):
+        print("ready", flush=True)
+        while True:
+            print(await asked.get(), flush=True)
+
+asyncio.run(stay())
+"""
+
+
+def test_a_terminal_that_was_closed_is_told_from_a_hangup() -> None:
+    """SIGHUP from `kill` is about the list; from a terminal that is no more it means that somebody has gone."""
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", AT_A_TERMINAL],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - takes no lock
+    ) as process:
+        os.close(theirs)
+        assert process.stdout is not None
+        told = [process.stdout.readline()]
+        process.send_signal(signal.SIGHUP)
+        told.append(process.stdout.readline())
+        os.close(ours)
+        told.append(process.stdout.readline())
+        process.kill()
+    assert told == ["ready\n", "list\n", "gone\n"]

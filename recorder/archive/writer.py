@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection
 
+from recorder import clock
 from recorder.archive import migrate
 from recorder.archive.apply import apply, close_dangling_sessions
 from recorder.archive.dialect import DiskErrors, parse_url
@@ -60,6 +61,8 @@ class Writer:
         """Why the writer stopped, if it did; nothing submitted after that is stored."""
         self.committed: Callable[[Sequence[Operation]], None] = lambda _operations: None
         """Called on the writer's thread with the operations of each transaction once it is durable; must be quick."""
+        self.listeners: list[Callable[[Sequence[Operation], float], None]] = []
+        """As `committed`, with the seconds that storing them took. Whoever only watches; add to it before recording."""
         self._failed = failed
         self._held = self.dialect.hold(url)
         try:
@@ -158,9 +161,13 @@ class Writer:
         """Commit what gathered, tell of it, and then say so to those who wait for it."""
         operations = [item for item in items if not isinstance(item, Future | _Errand)]
         if operations:
+            began_ns = clock.elapsed_ns()
             with DiskErrors(self.dialect, self.url), connection.begin():
                 apply(connection, self.dialect, operations)
             self.committed(operations)
+            seconds = (clock.elapsed_ns() - began_ns) / 1e9
+            for listener in self.listeners:
+                listener(operations, seconds)
         for item in items:
             if isinstance(item, Future) and _is_awaited(item):
                 item.set_result(None)

@@ -23,7 +23,10 @@ from recorder.pacing import DEFAULT_RATE
 
 @command
 def run(
-    fixtures: Annotated[Path, typer.Option("--fixtures", help="The fixture list; - reads stdin.", allow_dash=True)],
+    fixtures: Annotated[
+        Path,
+        typer.Option("--fixtures", help="The fixture list, or a directory of lists; - reads stdin.", allow_dash=True),
+    ],
     database_url: DatabaseUrl = DEFAULT_DATABASE,
     endpoint: Annotated[
         str, typer.Option("--endpoint", envvar="RECORDER_ENDPOINT", help="The vendor's host.", metavar="URL")
@@ -42,6 +45,13 @@ def run(
     dead_after: Annotated[
         float, duration_option("--dead-after", "Dial anew when no frame of any kind came for so long.")
     ] = "25s",  # type: ignore[assignment]
+    grace: Annotated[
+        float, duration_option("--grace", "When asked to leave, wait so long for Postgres to take what it lacks.")
+    ] = "20s",  # type: ignore[assignment]
+    on_event: Annotated[
+        str | None,
+        typer.Option("--on-event", help="Run this for what needs a hand, with JSON on its input.", metavar="CMD"),
+    ] = None,
     keep_trying: Annotated[
         bool, typer.Option("--keep-trying", help="Go on, once a minute, though the token is refused.")
     ] = False,
@@ -71,7 +81,7 @@ def run(
     """Record the fixtures of a list until stopped."""
     from recorder import daemon, hardening
     from recorder.feed.timing import Timing
-    from recorder.fixtures import read_list
+    from recorder.fixtures import STANDARD_INPUT, read_list
 
     hardening.harden()
     entries, notes = read_list(str(fixtures))
@@ -94,6 +104,8 @@ def run(
         proxy=proxy,
         spool=spool,
         spool_keep_s=spool_keep,
+        grace_s=grace,
+        on_event=on_event,
         timing=Timing(dead=dead_after, linger=linger, give_up=give_up),
     )
-    daemon.run(settings, entries)
+    daemon.run(settings, entries, source=None if str(fixtures) == STANDARD_INPUT or once else fixtures)

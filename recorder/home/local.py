@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import Protocol
 
 from recorder.archive.dialect import DiskErrors
@@ -15,6 +16,17 @@ from recorder.errors import RecorderError
 from recorder.model import StoredStream
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """``frames`` that the database lacks; ``seconds``: for how long it could not be used, None: it can."""
+
+    frames: int
+    seconds: float | None
+
+
+NO_BACKLOG = Backlog(0, None)
+
+
 class Recording(Protocol):
     """Whoever records the streams that are ours, by stream id."""
 
@@ -23,6 +35,9 @@ class Recording(Protocol):
 
     async def halt(self, stream_id: int) -> None:
         """Stop recording a stream; all that was received of it has been handed to the writer."""
+
+    async def drop(self, stream_id: int) -> None:
+        """Stop recording a stream that has left the list."""
 
     async def purge(self, stream_id: int) -> None:
         """Stop recording a stream, for good."""
@@ -60,6 +75,13 @@ class Home:
             recording.begin(stream_id)
         await asyncio.Event().wait()
 
+    async def want(self, added: Collection[int], removed: Collection[int], recording: Recording) -> None:
+        """Learn that the list has changed since `allot`: streams that are to be recorded too, and no more."""
+        for stream_id in added:
+            recording.begin(stream_id)
+        for stream_id in removed:
+            await recording.drop(stream_id)
+
     async def take(self, stream_id: int) -> StoredStream | None:
         """Return what is stored of a stream that is to be recorded now; None: it was purged, and must not be."""
         # Whoever recorded it a moment ago has handed over all that he had, which need not be on the disk yet.
@@ -71,6 +93,14 @@ class Home:
 
     async def leave(self, grace_s: float) -> None:
         """Nothing is recorded any more: wait, ``grace_s`` seconds at most, until all is where it belongs."""
+
+    def hurry(self) -> None:
+        """Wait for nobody any more: whoever is in `leave` returns, and what is stored here stays here. Any thread."""
+
+    @property
+    def backlog(self) -> Backlog:
+        """What is stored here and not yet where it belongs."""
+        return NO_BACKLOG
 
     def close(self) -> RecorderError | None:
         """Store what was submitted and let go of the archive; return what has to be said of rows left behind."""

@@ -25,7 +25,7 @@ from recorder.archive.merging.refusals import Purged
 from recorder.archive.shipping import Shipper
 from recorder.archive.spool import rewrite, spool_url, take_out
 from recorder.errors import DatabaseAway, RecorderError
-from recorder.home.local import Home, Recording
+from recorder.home.local import Backlog, Home, Recording
 from recorder.model import StoredStream
 from recorder.sharing.leases import Leases
 
@@ -70,6 +70,8 @@ class SharedHome(Home):
         self._away_until_ns = 0
         self._has_forgotten = False
         self._has_settled = False
+        self._unasked = set[int]()
+        """Streams that we record though nobody could say whose they are: two recordings are better than none."""
 
     @property
     def readable_url(self) -> str:
@@ -109,15 +111,13 @@ class SharedHome(Home):
             group.create_task(give_up(stream_id))
 
         async def record_unasked() -> None:
-            """While nobody can say who records what: two recordings of a match are better than none."""
-            unasked = set[int]() if await leases.heard(_UNASKED_AFTER_S) else set(stream_ids)
-            for stream_id in unasked:
-                recording.begin(stream_id)
-            while unasked:
+            if not await leases.heard(_UNASKED_AFTER_S):
+                self._record_unasked(leases.wanted, recording)
+            while True:
                 await asyncio.sleep(_LOOK_S)
-                unasked -= leases.held
-                elsewhere = {stream_id for stream_id in unasked if leases.is_elsewhere(stream_id)}
-                unasked -= elsewhere
+                self._unasked -= leases.held
+                elsewhere = {stream_id for stream_id in self._unasked if leases.is_elsewhere(stream_id)}
+                self._unasked -= elsewhere
                 for stream_id in elsewhere:
                     lost(stream_id)
 
@@ -139,6 +139,28 @@ class SharedHome(Home):
                 await recording.purge(stream_id)
                 with contextlib.suppress(RecorderError):  # a writer that has failed tells so itself
                     await self._forget(stream_id)
+
+    async def want(self, added: Collection[int], removed: Collection[int], recording: Recording) -> None:
+        """As in `Home`; leases are taken of what was added, and given back of what was removed."""
+        leases = self._leases
+        if leases is None:  # `allot` has not begun; it asks for what the list says then
+            return
+        leases.want((leases.wanted | set(added)) - set(removed))
+        if leases.away:
+            self._record_unasked(added, recording)
+        self._unasked -= set(removed)
+        for stream_id in removed:
+            await recording.drop(stream_id)
+        if removed:
+            await self._settle(_HAND_OVER_S)
+        for stream_id in removed:
+            self._shipper.let_go(stream_id)
+            await leases.release(stream_id, ended=False)
+
+    def _record_unasked(self, stream_ids: Collection[int], recording: Recording) -> None:
+        self._unasked |= set(stream_ids)
+        for stream_id in stream_ids:
+            recording.begin(stream_id)
 
     async def take(self, stream_id: int) -> StoredStream | None:
         """As in `Home`; what only Postgres holds of the stream is copied into the spool first.
@@ -177,6 +199,15 @@ class SharedHome(Home):
             await asyncio.to_thread(self._shipper.proven, left_s)  # may wait for the next run
         if self._leases is not None:
             await self._leases.leave()
+
+    def hurry(self) -> None:
+        """As in `Home`; the spool keeps what is not shipped, for the next run."""
+        self._shipper.hurry()
+
+    @property
+    def backlog(self) -> Backlog:
+        """As in `Home`."""
+        return Backlog(self._shipper.behind, self._shipper.away_s)
 
     def close(self) -> RecorderError | None:
         """As in `Home`: a DatabaseAway when the spool holds what Postgres lacks."""

@@ -27,7 +27,7 @@ _LEAST_PAUSE = 0.1
 
 
 class Leases:
-    """Holds leases of the streams of one list, a fair share of them.
+    """Holds leases of the streams of one list, a fair share of them; the list may change, see `want`.
 
     ``name`` is this process's alone, also over restarts. ``took`` and ``lost`` are called when a stream becomes ours,
     and when it turns out to be another's; ``hand_over`` when it is to become another's: it stops the recording and has
@@ -80,6 +80,15 @@ class Leases:
     def held(self) -> frozenset[int]:
         """The streams that are ours."""
         return frozenset(self._held)
+
+    @property
+    def wanted(self) -> frozenset[int]:
+        """The streams of our list."""
+        return self._stream_ids
+
+    def want(self, stream_ids: Collection[int]) -> None:
+        """Go by another list from the next beat on; what we hold of the old one is ours until it is given back."""
+        self._stream_ids = frozenset(stream_ids)
 
     @property
     def ended(self) -> frozenset[int]:
@@ -228,7 +237,10 @@ class Leases:
         self._held |= taken
         self._chooser.took(taken.keys())
         for stream_id in sorted(taken):
-            self._took(stream_id)
+            if stream_id in self._stream_ids:
+                self._took(stream_id)
+            else:  # it left the list while we asked
+                await self.release(stream_id, ended=False)
 
     async def _tidy(self, seen: Seen) -> None:
         if not self._tidied:

@@ -71,8 +71,12 @@ async def dial(
     try:
         yield Connection(websocket)
     finally:
-        # Shielded: a stop in the middle of a close would leave the vendor with half a connection.
-        await asyncio.shield(_close(websocket))
+        try:
+            # Shielded: a stop in the middle of a close would leave the vendor with half a connection.
+            await asyncio.shield(_close(websocket))
+        except asyncio.CancelledError:
+            websocket.transport.abort()  # our farewell is on its way, nobody waits for the vendor's
+            raise
 
 
 async def _open(url: str, headers: Mapping[str, str], proxy: str | None, limit: int) -> RecordingConnection:

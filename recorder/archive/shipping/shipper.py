@@ -63,6 +63,7 @@ class Shipper:
         self._pace = pace or Pace()
         self._notes = Notes()
         self._leaving = threading.Event()
+        self._hurrying = False
         self._cutter: Cutter | None = None
         self._away_since_ns: int | None = None
         self._proven_to = -1
@@ -80,6 +81,17 @@ class Shipper:
         """How long Postgres could not be used, in seconds; None: it can."""
         since_ns = self._away_since_ns
         return None if since_ns is None else (clock.elapsed_ns() - since_ns) / 1e9
+
+    @property
+    def behind(self) -> int:
+        """How many of the frames that came are not known to be in Postgres."""
+        return max(0, self._notes.frames - self._frames_there)
+
+    def hurry(self) -> None:
+        """Let whoever waits for Postgres in `settled` or `proven` wait no longer. Any thread."""
+        with self._notes.changed:
+            self._hurrying = True
+            self._notes.changed.notify_all()
 
     def survey_again(self, stream_id: int) -> None:
         """Compare a stream anew: rows of it came into the spool otherwise than by recording. Any thread."""
@@ -105,7 +117,7 @@ class Shipper:
         with self._notes.changed:
             while not self._notes.is_done(ticket):
                 left_s = (until_ns - clock.elapsed_ns()) / 1e9
-                if left_s <= 0 or (self.away_s or 0.0) > _BRIEFLY_S or not self._thread.is_alive():
+                if left_s <= 0 or self._hurrying or (self.away_s or 0.0) > _BRIEFLY_S or not self._thread.is_alive():
                     break
                 self._notes.changed.wait(min(left_s, 0.5))
             return self._notes.is_settled(ticket)
@@ -115,7 +127,7 @@ class Shipper:
         ticket, until_ns = self._notes.ticket, clock.elapsed_ns() + int(grace_s * 1e9)
         with self._notes.changed:
             while self._proven_to < ticket and self.away_s is None and self._thread.is_alive():
-                if (left_s := (until_ns - clock.elapsed_ns()) / 1e9) <= 0:
+                if self._hurrying or (left_s := (until_ns - clock.elapsed_ns()) / 1e9) <= 0:
                     break
                 self._notes.changed.wait(min(left_s, 0.5))
 

@@ -1,11 +1,12 @@
-"""Many streams: one task each, one archive, one account; ends when asked, when all have ended, or when it must."""
+"""A run from its beginning to its end: when asked, when all have ended, or when it must."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from urllib.parse import urlsplit
 from recorder import clock, signals
 from recorder.account import PROBE_S, Account
 from recorder.archive.dialect import parse_url
-from recorder.archive.spool import SPOOL_KEEP_S, spool_directory
+from recorder.archive.spool import spool_directory
 from recorder.capture import Capture, Vendor
 from recorder.config import TokenSource, state_directory
+from recorder.daemon.attending import Attendant
+from recorder.daemon.following import Follower
+from recorder.daemon.settings import Settings
 from recorder.errors import (
     ConfigurationError,
     DatabaseAway,
@@ -26,8 +30,7 @@ from recorder.errors import (
     Unreachable,
     worst_exit_code,
 )
-from recorder.feed.endpoint import DEFAULT_ENDPOINT
-from recorder.feed.timing import Timing
+from recorder.events import Event, Teller
 from recorder.fixtures import Entry
 from recorder.home.local import Home
 from recorder.model import StoredStream
@@ -39,56 +42,23 @@ _log = logging.getLogger(__name__)
 
 _NO_TIME_US = 1_577_836_800_000_000  # 2020-01-01: a machine that does not know the time yet
 _LOOK_S = 1.0
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a run is asked to do. Durations in seconds."""
-
-    database_url: str
-    endpoint: str = DEFAULT_ENDPOINT
-    token_file: Path | None = None
-    until_finished: bool = False
-    once: bool = False
-    for_s: float | None = None
-    connect_rate: float = DEFAULT_RATE
-    overlap: int = 3
-    lead_s: float = 900.0
-    keep_trying: bool = False
-    strict: bool = False
-    proxy: str | None = None
-    spool: Path | None = None
-    """Directory of the spool when the database is Postgres; None: in the state directory."""
-    spool_keep_s: float = SPOOL_KEEP_S
-    grace_s: float = 20.0
-    """How long a run that ends waits for Postgres to take what it lacks."""
-    timing: Timing = field(default_factory=Timing)
-
-    def check(self) -> None:
-        """Raise a ConfigurationError for settings that are unsafe."""
-        address = urlsplit(self.endpoint)
-        if address.scheme not in ("ws", "wss") or not address.hostname:
-            raise ConfigurationError(f"the endpoint {self.endpoint} is no websocket address; expected wss://host")
-        local = address.hostname in _LOOPBACK
-        if address.scheme == "ws" and not local:
-            raise ConfigurationError(
-                f"{self.endpoint} would carry the token unencrypted; use wss:// (ws:// is for this machine only)"
-            )
-        if self.connect_rate > DEFAULT_RATE and not local:
-            raise ConfigurationError(
-                f"--connect-rate {self.connect_rate:g}: the vendor asks for at most {DEFAULT_RATE:g} connections "
-                "a second; more is for a server on this machine only"
-            )
+_LAST_EVENTS_S = 10.0
 
 
 class Daemon:
-    """One run over a fixture list."""
+    """One run over a fixture list. ``source``: the list's file or directory, which is watched for edits."""
 
-    def __init__(self, settings: Settings, entries: Sequence[Entry], progress: Callable[[Entry, int], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        entries: Sequence[Entry],
+        progress: Callable[[Entry, int], None] = lambda _entry, _appended: None,
+        source: Path | None = None,
+    ) -> None:
         self._settings = settings
         self._is_shared = parse_url(settings.database_url)[1].is_server
         self._entries = {entry.stream.stream_id: entry for entry in entries}
+        self._follower = None if source is None else Follower(source, self._entries, self._tell)
         self._progress = progress
         # A server on this machine that takes more attempts a second is not bothered by more of these either.
         self._scale = min(1.0, DEFAULT_RATE / settings.connect_rate)
@@ -96,18 +66,56 @@ class Daemon:
         self._stop = asyncio.Event()
         self._archive_failed = asyncio.Event()
         self._stopped_by: str | None = None
+        self._failure: RecorderError | None = None
+        self._hurried: list[Callable[[], None]] | None = []
+        """What is to be cut short when asked a second time; None once that has happened."""
         self._left = set(self._entries)
         """Streams that are not known to have ended."""
         self._begun: Collection[int] = ()
         """Streams that were recorded here."""
+        self._teller: Teller | None = None
 
     def stop(self, why: str) -> None:
-        """End the run: store what was received and leave."""
+        """End the run: store what was received, ship what time allows, and leave."""
         self._stopped_by = self._stopped_by or why
         self._stop.set()
 
+    def hurry(self, why: str) -> None:
+        """End the run, and wait for nobody: store what was received and leave."""
+        self.stop(why)
+        waiting, self._hurried = self._hurried, None
+        for cut_short in waiting or ():
+            cut_short()
+
+    def fail(self, error: RecorderError) -> None:
+        """End the run as `stop` does; ``error`` is what has to be said."""
+        self._failure = self._failure or error
+        self._stop.set()
+
+    def read_again(self) -> None:
+        """Have the list read again, which is said even if nothing has changed."""
+        if self._follower is not None:
+            self._follower.read_again()
+        else:
+            _log.warning("SIGHUP: the list did not come from a file, there is nothing to read again")
+
     async def run(self) -> None:
         """Record until the end; returns when all is well, else raises what has to be said (and its exit code)."""
+        self._teller = None if self._settings.on_event is None else Teller(self._settings.on_event)
+        telling = asyncio.create_task(self._teller.work()) if self._teller else None
+        try:
+            await self._run()
+        except Exception as error:
+            if not isinstance(error, StoppedEarly):  # somebody stopped it, and knows
+                self._tell(Event("stopped", f"the run ended: {error}", clock.wall_us()))
+            raise
+        finally:
+            if self._teller is not None and telling is not None:
+                await self._teller.finish(_LAST_EVENTS_S)
+                telling.cancel()
+                await asyncio.wait([telling])
+
+    async def _run(self) -> None:
         token = TokenSource(self._settings.token_file)
         token.read()
         if clock.wall_us() < _NO_TIME_US:
@@ -117,13 +125,19 @@ class Daemon:
         def failed() -> None:  # on the writer's thread
             loop.call_soon_threadsafe(self._archive_failed.set)
 
-        with signals.handled(self.stop):
+        with ExitStack() as handling:
+            handling.enter_context(signals.handled(self.stop, self.hurry))
+            handling.enter_context(signals.on_hangup(self.read_again, gone=lambda: self.stop("SIGHUP")))
             # In a thread: a database may take its time, and a signal must not.
             home = await asyncio.to_thread(self._home, failed, loop)
-            doubtful, behind = await self._run(home, token)
+            doubtful, behind = await self._with(home, token)
         self._conclude(doubtful, behind)
 
-    async def _run(self, home: Home, token: TokenSource) -> tuple[list[str], RecorderError | None]:
+    def _tell(self, event: Event) -> None:
+        if self._teller is not None:
+            self._teller.tell(event)
+
+    async def _with(self, home: Home, token: TokenSource) -> tuple[list[str], RecorderError | None]:
         """Record; return what cannot be proven, and what has to be said of rows left behind."""
         doubtful: list[str] = []
         try:
@@ -137,7 +151,8 @@ class Daemon:
                     backoff_s=DEFAULT_RATE / self._settings.connect_rate,
                     proxy=self._settings.proxy,
                 )
-                await self._record(home, vendor)
+                with Attendant(self._settings, home, vendor, tell=self._tell, fail=self.fail) as attendant:
+                    await self._record(home, vendor, attendant)
             finally:
                 limiter.close()
             doubtful = await self._doubts(home)
@@ -180,7 +195,8 @@ class Daemon:
                 "name another in the environment variable STATE_DIRECTORY"
             ) from None
 
-    def _capture(self, home: Home, vendor: Vendor, entry: Entry, stored: StoredStream) -> Capture:
+    def _capture(self, home: Home, vendor: Vendor, attendant: Attendant, entry: Entry, stored: StoredStream) -> Capture:
+        attendant.resumed(entry.stream.stream_id, stored)
         return Capture(
             entry,
             stored,
@@ -193,17 +209,32 @@ class Daemon:
             progress=lambda appended: self._progress(entry, appended),
         )
 
-    async def _record(self, home: Home, vendor: Vendor) -> None:
+    async def _record(self, home: Home, vendor: Vendor, attendant: Attendant) -> None:
         async with asyncio.TaskGroup() as group:
-            roster = Roster(self._entries, home, partial(self._capture, home, vendor), group)
-            allotting = group.create_task(home.allot(self._entries, roster))
+            roster = Roster(self._entries, home, partial(self._capture, home, vendor, attendant), group)
+            beside = [
+                group.create_task(home.allot(self._entries, roster)),
+                group.create_task(attendant.attend(roster)),
+            ]
+            if self._follower is not None:
+                beside.append(group.create_task(self._follower.follow(home, roster)))
             await self._end(roster, home, vendor.limiter)
-            allotting.cancel()
-            await asyncio.wait([allotting])
+            attendant.ends()
+            self._cut_short_by(roster.hurry, home.hurry)
+            for task in beside:
+                task.cancel()
+            await asyncio.wait(beside)
             await roster.halt_all()
-            await home.leave(self._settings.grace_s)
+            await home.leave(0.0 if self._hurried is None else self._settings.grace_s)
             self._begun = roster.begun
             self._left = {number for number in self._entries if not self._is_over(number, roster, home)}
+
+    def _cut_short_by(self, *ways: Callable[[], None]) -> None:
+        if self._hurried is None:
+            for cut_short in ways:
+                cut_short()
+        else:
+            self._hurried += ways
 
     async def _end(self, roster: Roster, home: Home, limiter: ConnectLimiter) -> None:
         """Wait for whatever ends the run first."""
@@ -252,11 +283,7 @@ class Daemon:
     def _conclude(self, doubtful: list[str], behind: RecorderError | None) -> None:
         """Raise what the user must hear, the gravest first (contract, exit codes)."""
         settings = self._settings
-        found: list[RecorderError] = []
-        if (verdict := self._account.verdict()) is not None:
-            found.append(verdict)
-        if behind is not None:
-            found.append(behind)
+        found = [error for error in (self._failure, self._account.verdict(), behind) if error is not None]
         left = self._left
         if left and self._account.tried and not self._account.reached:
             found.append(
@@ -276,8 +303,16 @@ class Daemon:
             raise next(error for error in found if error.exit_code == worst)
 
 
-def run(settings: Settings, entries: Sequence[Entry], progress: Callable[[Entry, int], None] | None = None) -> None:
-    """Record ``entries`` as ``settings`` say; returns when all is well, else raises a RecorderError."""
+def run(
+    settings: Settings,
+    entries: Sequence[Entry],
+    progress: Callable[[Entry, int], None] = lambda _entry, _appended: None,
+    source: Path | None = None,
+) -> None:
+    """Record ``entries`` as ``settings`` say; returns when all is well, else raises a RecorderError.
+
+    ``source``, the list's file or directory, is followed while it is edited.
+    """
     settings.check()
     if entries:
-        asyncio.run(Daemon(settings, entries, progress or (lambda _entry, _appended: None)).run())
+        asyncio.run(Daemon(settings, entries, progress, source).run())

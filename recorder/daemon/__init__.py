@@ -1,0 +1,9 @@
+"""The daemon: many streams, one archive, one account; and what is done beside the recording.
+
+`running` begins and ends it, `following` keeps to the list while that is edited, `attending` tells those who watch.
+"""
+
+from recorder.daemon.running import Daemon, run
+from recorder.daemon.settings import Settings
+
+__all__ = ["Daemon", "Settings", "run"]

@@ -1,0 +1,114 @@
+"""What is done beside the recording, every second or so: look how things stand, and tell whoever wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from recorder import clock
+from recorder.capture import Vendor
+from recorder.daemon.settings import Settings
+from recorder.disk import LOOK_S as DISK_LOOK_S
+from recorder.disk import DiskWatch
+from recorder.errors import DiskError, RecorderError
+from recorder.events import Event, Needs, Scene
+from recorder.home.local import Home
+from recorder.model import StoredStream
+from recorder.roster import Roster
+from recorder.tally import Tally
+from recorder.tally.causes import gap_cause
+
+_log = logging.getLogger(__name__)
+
+_LOOK_S = 1.0
+
+
+class Attendant:
+    """Counts what is stored in ``home``, and looks after the run while it goes on.
+
+    ``tell`` is given what needs a hand, ``fail`` what must end the run. Nothing that goes wrong here ends it otherwise.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        home: Home,
+        vendor: Vendor,
+        *,
+        tell: Callable[[Event], None],
+        fail: Callable[[RecorderError], None],
+    ) -> None:
+        self.tally = Tally()
+        self._settings = settings
+        self._home = home
+        self._vendor = vendor
+        self._tell = tell
+        self._fail = fail
+        self._needs = Needs()
+        self._disk = DiskWatch(Path(str(home.writer.url.database)), settings.disk)
+        self._disk_due_ns = 0
+        self._is_ending = False
+        self._open = ExitStack()
+        home.writer.listeners.append(self.tally.committed)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: type | None, _error: BaseException | None, _traceback: TracebackType | None) -> None:
+        self._open.close()
+
+    def resumed(self, stream_id: int, stored: StoredStream) -> None:
+        """Learn what is stored of a stream that is recorded from now on."""
+        self.tally.resumed(stream_id, stored)
+        self._needs.resumed(stream_id, frozenset(gap_cause(cause) for cause in stored.open_causes))
+
+    def ends(self) -> None:
+        """Learn that the run is about to end: what is not there any more is no trouble."""
+        self._is_ending = True
+
+    async def attend(self, roster: Roster) -> None:
+        """Look until cancelled."""
+        while True:
+            try:
+                await self._look(roster)
+            except Exception:
+                _log.exception("unexpected error while looking after the run; the recording goes on")
+            await asyncio.sleep(_LOOK_S)
+
+    async def _look(self, roster: Roster) -> None:
+        for stream_id in roster.passed | roster.purged:
+            self.tally.left(stream_id)
+        self._look_at_needs()
+        if clock.elapsed_ns() >= self._disk_due_ns:
+            self._disk_due_ns = clock.elapsed_ns() + int(DISK_LOOK_S * 1e9)
+            await self._look_at_disk()
+
+    def _look_at_needs(self) -> None:
+        backlog, account = self._home.backlog, self._vendor.account
+        scene = Scene(
+            now_us=clock.wall_us(),
+            now_ns=clock.elapsed_ns(),
+            streams=self.tally.streams(),
+            refused=account.last_refusal if account.limited else None,
+            backlog=backlog.frames,
+            backlog_s=backlog.seconds,
+        )
+        for event in self._needs.look(scene):
+            self._tell(event)
+
+    async def _look_at_disk(self) -> None:
+        try:
+            # In a thread: a network file system may not answer for long.
+            sentence = await asyncio.to_thread(self._disk.check)
+        except DiskError as error:
+            self._tell(Event("disk", str(error), clock.wall_us()))
+            self._fail(error)
+        else:
+            if sentence is not None:
+                _log.warning("%s", sentence)
+                self._tell(Event("disk", sentence, clock.wall_us()))
