@@ -448,7 +448,8 @@ def test_no_linger_when_we_came_late(recording: Recording, server: VendorServer)
     """A match that was over before we came is left as soon as all of it is there."""
     match = load(SNOOKER)
     server.serve(match)
-    recording.run(match, timing=linger_of(900.0), for_s=30.0)
+    # A pause that ends a backlog must not come by a busy machine: what comes behind it is live.
+    recording.run(match, timing=replace(linger_of(900.0), settle=3.0), for_s=60.0)
     recording.assert_complete(match)
 
 
@@ -461,11 +462,11 @@ def test_finished_match_again(recording: Recording, server: VendorServer) -> Non
     match = load(SNOOKER)
     server.serve(match)
     recording.run(match)
-    before = stored(recording)
+    before, attempts = stored(recording), len(server.attempts)
     recording.run(match)
     assert stored(recording) == before
     recording.assert_complete(match)
-    assert server.attempts[1].start_position == len(match.packets) - 3
+    assert server.attempts[attempts].start_position == len(match.packets) - 3
     assert recording.one("SELECT sum(overlap_checked) FROM sessions") >= len(match.packets)
 
 
