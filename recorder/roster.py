@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from recorder.capture import Capture
 from recorder.errors import RecorderError
@@ -50,6 +50,11 @@ class Roster:
         """Streams to begin again once what is being halted has come to its end: two captures must not share one."""
         self._is_closed = False
         self._changed = asyncio.Event()
+
+    @property
+    def recorded(self) -> Collection[int]:
+        """Streams that are recorded now."""
+        return {stream_id for stream_id, task in self._tasks.items() if not task.done()}
 
     def begin(self, stream_id: int) -> None:
         """Record a stream from now on."""

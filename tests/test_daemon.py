@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import resource
-import signal
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,52 +89,8 @@ def test_list_from_standard_input(shell: Shell, server: VendorServer) -> None:
     assert stored(shell) == match.packets
 
 
-def test_for(shell: Shell, server: VendorServer) -> None:
-    """Time over: 0, and what was received is stored."""
-    match = load(MATCH)
-    server.serve(match, Script(available=50))
-    result = shell.run(*FAST, "--for", "2s")
-    assert (result.code, result.out, result.err) == (0, "", "")
-    assert stored(shell) == match.packets[:50]
-
-
-def test_once(shell: Shell, server: VendorServer) -> None:
-    """One pass over what is there, and out."""
-    match = load(MATCH)
-    server.serve(match, Script(available=50))
-    assert shell.run(*FAST, "--once").code == 0
-    assert stored(shell) == match.packets[:50]
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize(("arguments", "code"), [((), 0), (("--until-finished",), 3)])
-def test_signal(
-    shell: Shell, server: VendorServer, number: signal.Signals, arguments: tuple[str, ...], code: int
-) -> None:
-    """Asked to leave: 0, or 3 if it was to stay until the end; everything received is stored."""
-    match = load(MATCH)
-    server.serve(match, Script(available=200))
-    process = shell.start_run(*FAST, *arguments)
-    wait_for_packets(server, 200)
-    result = settled(shell, process, number, 200)
-    if code:
-        assert_sentence(result, 3, "before 1 of 1", "run it again")
-    assert (result.code, result.out) == (code, "")
-    assert stored(shell) == match.packets[:200]
-    server.release(match)
-    assert shell.run(*FAST, "--until-finished").code == 0
-    assert stored(shell) == match.packets
-
-
 def wait_for_packets(server: VendorServer, count: int) -> None:
     server.wait_for(lambda: any(attempt.packets_sent >= count for attempt in server.attempts), timeout=30)
-
-
-def settled(shell: Shell, process: subprocess.Popen[bytes], number: signal.Signals, count: int) -> Ended:
-    """Signal the process once it has stored ``count`` actions."""
-    while process.poll() is None and actions(shell) < count:
-        pass
-    return ended(process, number)
 
 
 def actions(shell: Shell) -> int:
@@ -186,12 +140,6 @@ def test_missing_list(shell: Shell) -> None:
 # 3, 4
 
 
-def test_time_over_before_the_end(shell: Shell, server: VendorServer) -> None:
-    """Time over before all had finished: 3."""
-    server.serve(load(MATCH), Script(available=50))
-    assert_sentence(shell.run(*FAST, "--for", "2s", "--until-finished"), 3, "--for", "run it again")
-
-
 def test_quarantined(shell: Shell, server: VendorServer) -> None:
     """Another fixture's packet: 4."""
     server.serve(load(MATCH), Script(inject={7: [load("snooker-2").packets[0].decode()]}))
@@ -235,14 +183,6 @@ def test_no_such_directory(shell: Shell) -> None:
 
 
 # 75
-
-
-def test_unreachable(shell: Shell) -> None:
-    """Nobody listens: 75 when the time is over."""
-    with RawServer() as nobody:
-        port = nobody.port
-    result = shell.run("--endpoint", f"ws://127.0.0.1:{port}", "--for", "2s", *FAST)
-    assert_sentence(result, 75, f"ws://127.0.0.1:{port}", "try again")
 
 
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"])
@@ -351,20 +291,6 @@ def test_token_file_that_others_can_read(shell: Shell, mode: int) -> None:
     assert_sentence(shell.run("--token-file", str(path)), 78, f"chmod 600 {path}")
 
 
-def test_newer_database(shell: Shell, server: VendorServer) -> None:
-    """A database of a newer version: 78, and it is left alone."""
-    assert shell.call("db", "upgrade").code == 0
-    connection = sqlite3.connect(shell.path)
-    with connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-        connection.execute("UPDATE compatible SET since = '9999'")
-    connection.close()
-    before = shell.path.read_bytes()
-    assert_sentence(shell.run(), 78, "9999", "newer")
-    assert shell.path.read_bytes() == before
-    assert server.attempts == []
-
-
 def test_foreign_database(shell: Shell) -> None:
     """A database of somebody else: 78, and it is left alone."""
     connection = sqlite3.connect(shell.path)
@@ -372,23 +298,6 @@ def test_foreign_database(shell: Shell) -> None:
         connection.execute("CREATE TABLE mine (x)")
     connection.close()
     assert_sentence(shell.run(), 78, "no archive")
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("--endpoint", "ws://vendor.example"),
-        ("--endpoint", "https://vendor.example"),
-        ("--endpoint", "wss://vendor.example", "--connect-rate", "6"),
-        ("--endpoint", "ws://127.0.0.1.vendor.example", "--connect-rate", "6"),
-        ("--database-url", "sqlite://"),
-        ("--database-url", "nonsense"),
-    ],
-)
-def test_unsafe(shell: Shell, arguments: tuple[str, ...]) -> None:
-    """What would carry the token in the clear, press the vendor or lose the data: 78."""
-    assert_sentence(shell.run(*arguments), 78)
-    assert not shell.path.exists()
 
 
 @pytest.mark.parametrize("state", ["file", "missing"])

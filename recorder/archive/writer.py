@@ -124,6 +124,11 @@ class Writer:
         if self._pending_bytes > MAX_PENDING_BYTES:
             await asyncio.wrap_future(self.flushed())
 
+    @property
+    def pending_bytes(self) -> int:
+        """Payload that waits for the commit that runs now to end; any thread."""
+        return self._pending_bytes
+
     def close(self) -> None:
         """Store what was submitted, empty the write-ahead log into the file, let go of the archive."""
         with self._condition:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from recorder import __version__
 from recorder.cli import (
+    checking,
+    configuring,
     database,
     exporting,
     merging,
@@ -21,9 +24,11 @@ from recorder.cli import (
     timeline,
     verifying,
 )
+from recorder.cli.sources import Settled
 
 app = typer.Typer(
     name="recorder",
+    cls=Settled,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_show_locals=False,
@@ -40,8 +45,12 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _recorder(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", envvar="RECORDER_CONFIG", metavar="FILE", help="The settings file (TOML)."),
+    ] = None,
 ) -> None:
-    del version
+    del version, config  # what the file says is the default of the command's options by now: see `sources`
 
 
 for _function in (
@@ -57,8 +66,11 @@ for _function in (
     exporting.export,
     merging.merge,
     purging.purge,
+    checking.doctor,
+    checking.probe,
     serving.replay,
 ):
     app.command()(_function)
 app.command("import")(exporting.import_)
 app.add_typer(database.app, name="db")
+app.add_typer(configuring.app, name="config")

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, ParamSpec
-from urllib.parse import unquote
 
 import typer
 from typer.exceptions import TyperException
@@ -18,6 +17,7 @@ from typer.exceptions import TyperException
 from recorder import logs
 from recorder.config import duration
 from recorder.errors import ConfigurationError, DiskError, RecorderError
+from recorder.settings.masking import holds_secret
 
 _log = logging.getLogger(__name__)
 
@@ -39,12 +39,7 @@ def _offer_fixtures(context: typer.Context, incomplete: str) -> list[tuple[str, 
 
 def holds_password(url: str) -> bool:
     """Say whether a database's URL, readable or not, tells a password: before the host, or behind the question mark."""
-    head, _, options = url.partition("?")
-    user = head.partition("://")[2].rpartition("@")[0]
-    told = (unquote(part).lower() for part in options.split("&"))
-    # What begins with a slash is a file, which may have any name.
-    is_in_front = ":" in user and not user.startswith("/")
-    return is_in_front or any(part.startswith(("password=", "sslpassword=")) for part in told)
+    return holds_secret(url)
 
 
 def refuse_password(context: typer.Context, parameter: typer.CallbackParam, value: str) -> str:

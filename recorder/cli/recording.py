@@ -52,6 +52,12 @@ def run(
         str | None,
         typer.Option("--on-event", help="Run this for what needs a hand, with JSON on its input.", metavar="CMD"),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics", help="Serve /metrics, /healthz and /readyz there; off by default.", metavar="HOST:PORT"
+        ),
+    ] = None,
     keep_trying: Annotated[
         bool, typer.Option("--keep-trying", help="Go on, once a minute, though the token is refused.")
     ] = False,
@@ -106,6 +112,7 @@ def run(
         spool_keep_s=spool_keep,
         grace_s=grace,
         on_event=on_event,
+        metrics=metrics,
         timing=Timing(dead=dead_after, linger=linger, give_up=give_up),
     )
     daemon.run(settings, entries, source=None if str(fixtures) == STANDARD_INPUT or once else fixtures)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from recorder import clock
 from recorder.capture import Vendor
@@ -18,10 +18,16 @@ from recorder.disk import DiskWatch
 from recorder.errors import DiskError, RecorderError
 from recorder.events import Event, Needs, Scene
 from recorder.home.local import Home
+from recorder.metrics.address import address
+from recorder.metrics.health import Facts
+from recorder.metrics.pulse import Pulse
 from recorder.model import StoredStream
 from recorder.roster import Roster
-from recorder.tally import Tally
+from recorder.tally import StreamTally, Tally
 from recorder.tally.causes import gap_cause
+
+if TYPE_CHECKING:
+    from recorder.metrics.endpoint import Endpoint
 
 _log = logging.getLogger(__name__)
 
@@ -44,6 +50,7 @@ class Attendant:
         fail: Callable[[RecorderError], None],
     ) -> None:
         self.tally = Tally()
+        self._pulse = Pulse()
         self._settings = settings
         self._home = home
         self._vendor = vendor
@@ -57,6 +64,10 @@ class Attendant:
         home.writer.listeners.append(self.tally.committed)
 
     def __enter__(self) -> Self:
+        beating = asyncio.create_task(self._pulse.run())
+        self._open.callback(beating.cancel)
+        if self._settings.metrics is not None:
+            self._open.enter_context(self._endpoint(self._settings.metrics))
         return self
 
     def __exit__(self, _kind: type | None, _error: BaseException | None, _traceback: TracebackType | None) -> None:
@@ -66,6 +77,30 @@ class Attendant:
         """Learn what is stored of a stream that is recorded from now on."""
         self.tally.resumed(stream_id, stored)
         self._needs.resumed(stream_id, frozenset(gap_cause(cause) for cause in stored.open_causes))
+
+    def _endpoint(self, where: str) -> Endpoint:
+        from recorder.metrics.endpoint import Endpoint  # brings prometheus_client
+
+        return Endpoint(address(where), self.tally, self._pulse, self.facts, self._novelties)
+
+    def _novelties(self) -> Mapping[str, int]:
+        return {str(kind): count for kind, count in self._vendor.novelties.counts.items()}
+
+    def facts(self) -> Facts:
+        """Return how the run does; any thread."""
+        backlog, account, room = self._home.backlog, self._vendor.account, self._disk.room
+        return Facts(
+            archive_failed=self._home.writer.error is not None,
+            is_leaving=self._is_ending,
+            tried=account.tried,
+            reached=account.reached,
+            limited=account.limited,
+            backlog_frames=backlog.frames,
+            away_s=backlog.seconds,
+            pending_bytes=self._home.writer.pending_bytes,
+            disk_free_bytes=None if room is None else room.free_bytes,
+            disk_level=self._disk.level,
+        )
 
     def ends(self) -> None:
         """Learn that the run is about to end: what is not there any more is no trouble."""
@@ -81,19 +116,21 @@ class Attendant:
             await asyncio.sleep(_LOOK_S)
 
     async def _look(self, roster: Roster) -> None:
-        for stream_id in roster.passed | roster.purged:
-            self.tally.left(stream_id)
-        self._look_at_needs()
+        streams, recorded = self.tally.streams(), roster.recorded
+        for stream_id, tally in streams.items():
+            if not tally.is_over and stream_id not in recorded:
+                self.tally.left(stream_id)
+        self._look_at_needs(streams)
         if clock.elapsed_ns() >= self._disk_due_ns:
             self._disk_due_ns = clock.elapsed_ns() + int(DISK_LOOK_S * 1e9)
             await self._look_at_disk()
 
-    def _look_at_needs(self) -> None:
+    def _look_at_needs(self, streams: Mapping[int, StreamTally]) -> None:
         backlog, account = self._home.backlog, self._vendor.account
         scene = Scene(
             now_us=clock.wall_us(),
             now_ns=clock.elapsed_ns(),
-            streams=self.tally.streams(),
+            streams=streams,
             refused=account.last_refusal if account.limited else None,
             backlog=backlog.frames,
             backlog_s=backlog.seconds,

@@ -10,19 +10,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from recorder import clock, signals
 from recorder.account import PROBE_S, Account
-from recorder.archive.dialect import parse_url
 from recorder.archive.spool import spool_directory
 from recorder.capture import Capture, Vendor
-from recorder.config import TokenSource, state_directory
+from recorder.config import TokenSource
 from recorder.daemon.attending import Attendant
 from recorder.daemon.following import Follower
 from recorder.daemon.settings import Settings
 from recorder.errors import (
-    ConfigurationError,
     DatabaseAway,
     Doubt,
     RecorderError,
@@ -34,9 +31,10 @@ from recorder.events import Event, Teller
 from recorder.fixtures import Entry
 from recorder.home.local import Home
 from recorder.model import StoredStream
-from recorder.pacing import DEFAULT_RATE, Board, ConnectLimiter, FileBoard
+from recorder.pacing import DEFAULT_RATE, ConnectLimiter
 from recorder.query.doubts import doubts
 from recorder.roster import Roster
+from recorder.sharing.limiting import shared_limiter
 
 _log = logging.getLogger(__name__)
 
@@ -56,7 +54,6 @@ class Daemon:
         source: Path | None = None,
     ) -> None:
         self._settings = settings
-        self._is_shared = parse_url(settings.database_url)[1].is_server
         self._entries = {entry.stream.stream_id: entry for entry in entries}
         self._follower = None if source is None else Follower(source, self._entries, self._tell)
         self._progress = progress
@@ -173,27 +170,7 @@ class Daemon:
         settings = self._settings
         if settings.connect_rate > DEFAULT_RATE:  # this machine's own server (see `check`): no turns to share
             return ConnectLimiter(settings.connect_rate)
-        boards: list[Board] = [self._file_board()]
-        if self._is_shared:
-            from recorder.sharing.board import PostgresBoard
-
-            boards.append(PostgresBoard(settings.database_url, self._account_name()))
-        return ConnectLimiter(settings.connect_rate, boards=boards)
-
-    def _account_name(self) -> str:
-        """Return what all who share the vendor's account have in common; the token is nobody's business."""
-        address = urlsplit(self._settings.endpoint)
-        return f"{address.hostname}:{address.port or (443 if address.scheme == 'wss' else 80)}"
-
-    def _file_board(self) -> FileBoard:
-        directory = state_directory()
-        try:
-            return FileBoard(directory / "connect-turns")
-        except OSError as error:
-            raise ConfigurationError(
-                f"the state directory {directory} cannot be used ({error.strerror}); "
-                "name another in the environment variable STATE_DIRECTORY"
-            ) from None
+        return shared_limiter(settings.endpoint, settings.database_url, settings.connect_rate)
 
     def _capture(self, home: Home, vendor: Vendor, attendant: Attendant, entry: Entry, stored: StoredStream) -> Capture:
         attendant.resumed(entry.stream.stream_id, stored)

@@ -11,6 +11,7 @@ from recorder.disk import Limits
 from recorder.errors import ConfigurationError
 from recorder.feed.endpoint import DEFAULT_ENDPOINT
 from recorder.feed.timing import Timing
+from recorder.metrics.address import address as metrics_address
 from recorder.pacing import DEFAULT_RATE
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -54,6 +55,8 @@ class Settings:
             raise ConfigurationError(
                 f"{self.endpoint} would carry the token unencrypted; use wss:// (ws:// is for this machine only)"
             )
+        if self.metrics is not None:
+            metrics_address(self.metrics)
         if self.connect_rate > DEFAULT_RATE and not local:
             raise ConfigurationError(
                 f"--connect-rate {self.connect_rate:g}: the vendor asks for at most {DEFAULT_RATE:g} connections "

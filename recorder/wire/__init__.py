@@ -2,6 +2,16 @@
 
 from recorder.wire.connection import KEPT_OF_LARGER_BYTES, Connection, Received
 from recorder.wire.dialling import MAX_MESSAGE_BYTES, dial
+from recorder.wire.greeting import Greeting, greet
 from recorder.wire.shortening import Shortener
 
-__all__ = ["KEPT_OF_LARGER_BYTES", "MAX_MESSAGE_BYTES", "Connection", "Received", "Shortener", "dial"]
+__all__ = [
+    "KEPT_OF_LARGER_BYTES",
+    "MAX_MESSAGE_BYTES",
+    "Connection",
+    "Greeting",
+    "Received",
+    "Shortener",
+    "dial",
+    "greet",
+]

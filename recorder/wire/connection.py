@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +53,7 @@ class RecordingConnection(ClientConnection):
         self._opcode = WebsocketOpcode.TEXT
         self._parts = bytearray()
         self.last_bytes_ns = clock.elapsed_ns()
+        self.pings = 0
 
     @property
     def is_amid_message(self) -> bool:
@@ -71,6 +73,7 @@ class RecordingConnection(ClientConnection):
 
     def process_event(self, event: Any) -> None:
         """Take a frame: a message is handed on once it is whole."""
+        self.pings += isinstance(event, WebsocketFrame) and event.opcode is WebsocketOpcode.PING
         if isinstance(event, WebsocketFrame) and event.opcode in DATA:
             if event.opcode is not WebsocketOpcode.CONT:
                 self._opcode = event.opcode
@@ -99,6 +102,24 @@ class Connection:
     def bytes_ns(self) -> int | None:
         """When the last bytes came (elapsed) of a message that is not complete yet; None when there is none."""
         return self._websocket.last_bytes_ns if self._websocket.is_amid_message else None
+
+    @property
+    def pings(self) -> int:
+        """How many websocket pings the peer has sent."""
+        return self._websocket.pings
+
+    @property
+    def date(self) -> str | None:
+        """The ``Date`` header of the handshake's answer."""
+        response = self._websocket.response
+        return None if response is None else next(iter(response.headers.get_all("Date")), None)
+
+    async def ping(self) -> None:
+        """Send a websocket ping and wait for its answer."""
+        try:
+            await asyncio.shield(await self._websocket.ping())  # the library settles what it hands out by itself
+        except ConnectionClosed as closed:
+            raise _over(closed) from None
 
     async def send(self, text: str) -> None:
         """Send a text message."""

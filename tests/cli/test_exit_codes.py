@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -16,7 +14,7 @@ import pytest
 from tests.archive.filling import Filled, fill
 from tests.cli.conftest import Call
 from tests.recording import TOKEN, Ended, Shell, ended
-from tests.vendor import Auth, Match, Script, VendorServer, load
+from tests.vendor import Match, Script, VendorServer, load
 
 SNOOKER = load("snooker-1")
 FAST = ("--connect-rate", "1000", "--linger", "0")
@@ -57,53 +55,6 @@ def wait_until_stored(shell: Shell, match: Match, count: int, process: subproces
         assert process.poll() is None, process.communicate()
 
 
-# 64, and what a list may be
-
-
-def test_bad_list(shell: Shell, server: VendorServer) -> None:
-    """Every bad line is told with its number, and nothing is started: 64."""
-    shell.write_list("snooker", SNOOKER.line, f"{SNOOKER.line} speed=slow", "# all is well here", "a b c")
-    left = shell.run()
-    assert left.code == 64
-    assert left.out == ""
-    head, *lines = left.err.splitlines()
-    assert head.startswith(f"recorder: {shell.list}: 3 bad lines, nothing was started")
-    assert [line.split(":")[0].strip() for line in lines] == ["line 1", "line 3", "line 5"]
-    assert server.attempts == []
-    assert not shell.path.exists()
-
-
-def test_missing_list(shell: Shell) -> None:
-    """A list that is not there is named by its absolute path: 64."""
-    assert str(shell.directory / "nowhere.txt") in sentence(shell.call("run", "--fixtures", "nowhere.txt"), 64)
-
-
-def test_empty_list(shell: Shell) -> None:
-    """An empty list is nothing to do, which needs neither token nor archive: 0."""
-    shell.write_list("# nothing today", "")
-    del shell.environment["RECORDER_TOKEN"]
-    assert "nothing to do" in sentence(shell.run(), 0)
-    assert not shell.path.exists()
-
-
-def test_list_from_standard_input(shell: Shell, server: VendorServer) -> None:
-    """The list may come by a pipe; --for does not keep a run that has all it was asked for."""
-    server.serve(SNOOKER)
-    arguments = ("run", "--fixtures", "-", "--until-finished", "--for", "1h", *FAST)
-    with shell.start(*arguments, stdin=subprocess.PIPE) as process:
-        assert process.communicate(SNOOKER.line.encode(), timeout=60) == (b"", b"")
-    assert process.returncode == 0
-    assert stored(shell, SNOOKER) == SNOOKER.packets
-
-
-def test_duplicates_collapse(shell: Shell, server: VendorServer) -> None:
-    """A stream that is listed twice is recorded once, with a note."""
-    server.serve(SNOOKER)
-    shell.write_list(SNOOKER, SNOOKER)
-    assert "line 2: same stream as line 1" in sentence(shell.run("--until-finished", *FAST), 0)
-    assert len(server.attempts_on(SNOOKER)) == 1
-
-
 # 2: usage
 
 
@@ -141,48 +92,7 @@ def test_unknown_fixture(call: Call, library: Filled, command: str) -> None:
     assert "`recorder fixtures` lists" in sentence(call(command, "nobody-nowhere", database=library), 2)
 
 
-# 77: the token
-
-
-def test_no_token(shell: Shell, server: VendorServer) -> None:
-    """Without a token nothing is dialled and no archive is made: 77."""
-    shell.write_list(SNOOKER)
-    del shell.environment["RECORDER_TOKEN"]
-    assert "--token-file" in sentence(shell.run(), 77)
-    assert server.attempts == []
-    assert not shell.path.exists()
-
-
-@pytest.mark.parametrize("auth", ["refuse_401", "refuse_403", "refuse_message", "refuse_silent_close", "refuse_close"])
-def test_refused_token(shell: Shell, server: VendorServer, auth: Auth) -> None:
-    """A vendor that refuses us in any of its dialects is asked exactly three times: 77."""
-    server.serve(SNOOKER, Script(auth=auth))
-    shell.write_list(SNOOKER)
-    assert "refused us 3 times in a row" in sentence(shell.run("--until-finished", *FAST), 77)
-    assert len(server.attempts) == 3
-
-
-def test_refused_over_all_streams(shell: Shell, server: VendorServer) -> None:
-    """The three times count over all streams together: the token is one."""
-    matches = [load("snooker-1"), load("snooker-2"), load("soccer-france-romania")]
-    for match in matches:
-        server.serve(match, Script(auth="refuse_401"))
-    shell.write_list(*matches)
-    sentence(shell.run(), 77)
-    assert len(server.attempts) == 3
-
-
 # 78: configuration
-
-
-def test_token_file_that_others_can_read(shell: Shell, server: VendorServer) -> None:
-    """A token file that others can read is refused with the command that mends it: 78."""
-    token = shell.directory / "token"
-    token.write_text(TOKEN)
-    token.chmod(0o644)
-    shell.write_list(SNOOKER)
-    assert f"chmod 600 {token}" in sentence(shell.run("--token-file", str(token)), 78)
-    assert server.attempts == []
 
 
 @pytest.mark.parametrize(
@@ -195,6 +105,9 @@ def test_token_file_that_others_can_read(shell: Shell, server: VendorServer) -> 
         (("--database-url", "postgresql://user:secret@host/db"), "password on the command line"),
         (("--database-url", "mysql://host/db"), "not supported"),
         (("--database-url", "sqlite:///:memory:"), "would be lost"),
+        (("--database-url", "sqlite://"), "would be lost"),
+        (("--database-url", "nonsense"), ""),
+        (("--endpoint", "ws://127.0.0.1.vendor.example", "--connect-rate", "6"), "unencrypted"),
     ],
 )
 def test_unsafe_settings(call: Call, tmp_path: Path, arguments: tuple[str, ...], part: str) -> None:
@@ -221,14 +134,6 @@ def test_newer_archive(shell: Shell, server: VendorServer, command: str) -> None
     assert server.attempts == []
 
 
-def test_state_directory_that_cannot_be_used(shell: Shell, server: VendorServer) -> None:
-    """The pace is shared in the state directory; without one nothing is dialled: 78."""
-    (shell.directory / "state").write_text("a file")
-    shell.write_list(SNOOKER)
-    assert "STATE_DIRECTORY" in sentence(shell.run(), 78)
-    assert server.attempts == []
-
-
 # 75: try again later
 
 
@@ -241,56 +146,7 @@ def test_unreachable(shell: Shell, dead_endpoint: str, more: tuple[str, ...]) ->
     assert dead_endpoint in said
 
 
-def test_archive_held(shell: Shell, server: VendorServer) -> None:
-    """A second recorder leaves, names the first one's process, and disturbs nothing: 75."""
-    script = server.serve(SNOOKER, Script(available=20))
-    shell.write_list(SNOOKER)
-    first = shell.start_run("--until-finished", *FAST)
-    try:
-        wait_until_stored(shell, SNOOKER, 20, first)
-        assert f"pid {first.pid}" in sentence(shell.run(*FAST), 75)
-        assert len(server.attempts) == 1
-        assert script.available == 20
-        server.release(SNOOKER)
-    finally:
-        left = ended(first)
-    assert left.code == 0
-    assert stored(shell, SNOOKER) == SNOOKER.packets
-
-
 # 74: the disk
-
-
-def test_disk_full(shell: Shell, server: VendorServer) -> None:
-    """A full disk ends the run; what was acknowledged is there, and the next run with room completes it: 74."""
-    match = load("soccer-france-romania")
-    server.serve(match, Script(pace=0.002))
-    shell.write_list(match)
-    said = sentence(run_with_room_for(600_000, shell), 74)
-    assert str(shell.path) in said
-    assert "make room" in said
-    kept = stored(shell, match)
-    assert 0 < len(kept) < len(match.packets)
-    assert kept == match.packets[: len(kept)]
-    assert sentence_less(shell.run("--until-finished", *FAST))
-    assert hashlib.sha256(b"\n".join(stored(shell, match))).hexdigest() == match.sha256
-
-
-def test_disk_full_from_the_beginning(shell: Shell, server: VendorServer) -> None:
-    """A disk that has no room for an empty archive is told before anything is dialled: 74."""
-    server.serve(SNOOKER)
-    shell.write_list(SNOOKER)
-    assert "make room" in sentence(run_with_room_for(50_000, shell), 74)
-    assert server.attempts == []
-    assert sentence_less(shell.run("--until-finished", *FAST))
-    assert stored(shell, SNOOKER) == SNOOKER.packets
-
-
-def test_directory_that_cannot_be_written(shell: Shell) -> None:
-    """An archive in a directory that is not there is told with its path: 74."""
-    shell.write_list(SNOOKER)
-    path = shell.directory / "nowhere" / "recorder.db"
-    assert str(path) in sentence(shell.run("--database-url", f"sqlite:///{path}"), 74)
 
 
 def test_full_standard_output(library_shell: Shell) -> None:
@@ -298,13 +154,6 @@ def test_full_standard_output(library_shell: Shell) -> None:
     with open("/dev/full", "wb") as full:
         left = library_shell.call("frames", "france-romania", "--format", "raw", stdout=full)
     assert "No space left" in sentence(left, 74)
-
-
-def run_with_room_for(size: int, shell: Shell) -> Ended:
-    """Run with every write behind ``size`` bytes of a file failing, as on a full disk (Python ignores SIGXFSZ)."""
-    process = shell.start_run("--until-finished", *FAST)
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, size))
-    return ended(process)
 
 
 def sentence_less(left: Ended) -> bool:
@@ -323,17 +172,6 @@ def test_no_database_at_all(shell: Shell, command: tuple[str, ...]) -> None:
     said = sentence(shell.run() if command == ("run",) else shell.call(*command), 65)
     assert str(shell.path) in said
     assert shell.path.read_text() == "my notes\n" * 1000
-
-
-# 4: doubt
-
-
-def test_doubt(shell: Shell, server: VendorServer) -> None:
-    """A packet of another match on the connection is kept apart and told: 4."""
-    server.serve(SNOOKER, Script(inject={5: [load("snooker-2").packets[0].decode()]}, inject_once=True))
-    shell.write_list(SNOOKER)
-    assert "1 quarantined frame; see `recorder status`" in sentence(shell.run("--until-finished", *FAST), 4)
-    assert stored(shell, SNOOKER) == SNOOKER.packets
 
 
 # 0 and 3: the end that was asked for, and the one that was not
