@@ -108,7 +108,7 @@ class Account:
         self._alone.discard(who)
         self._in_a_row.clear()
         if self.limited:
-            _log.info("the vendor lets us in again: every stream dials as usual")
+            _log.warning("the vendor lets us in again: every stream dials as usual")
             self._open.set()
 
     def refused(self, why: str, who: object = None) -> None:

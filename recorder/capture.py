@@ -235,6 +235,9 @@ class Capture:
         )
 
     def _let_in(self) -> None:
+        if self._backoff.failures > _QUIET_FAILURES:
+            failures = self._backoff.failures
+            _log.warning("%s: let in again after %d attempts that failed", self.entry.stream, failures)
         self._vendor.account.received(self.entry.stream)
 
     def _stored(self, new: int, operations: Iterable[Operation]) -> None:

@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 
+from recorder import logs
 from recorder.capture import Capture
 from recorder.errors import RecorderError
 from recorder.fixtures import Entry
@@ -134,12 +135,15 @@ class Roster:
 
         Its books may be ahead of what was handed to the writer: new ones are opened, from the rows alone.
         """
+        logs.bind_stream(entry.stream)
         stream_id = entry.stream.stream_id
         while True:
             try:
                 stored = await self._home.take(stream_id)
                 if stored is None:
-                    _log.warning("%s was purged from the archive: it is not recorded", entry.stream)
+                    _log.warning(
+                        "%s: purged from the archive, so it is not recorded; take it out of the list", entry.stream
+                    )
                     self.purged.add(stream_id)
                     break
                 entry = self._entries.get(stream_id, entry)
@@ -155,7 +159,7 @@ class Roster:
             except Exception:
                 if self._home.writer.error is not None:
                     return  # told once, when the writer is closed
-                _log.exception("%s: unexpected error, going on with this stream in 5 s", entry.stream)
+                _log.exception("%s: unexpected error, going on with this stream in 5 s; please report it", entry.stream)
                 await asyncio.sleep(_AFTER_AN_ERROR_S)
                 try:
                     await asyncio.wrap_future(self._home.writer.flushed())

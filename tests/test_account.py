@@ -194,7 +194,7 @@ def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
         made.received()
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", "no 2: from now on one attempt a minute for the whole account"),
-        ("INFO", "the vendor lets us in again: every stream dials as usual"),
+        ("WARNING", "the vendor lets us in again: every stream dials as usual"),
     ]
 
 

@@ -37,6 +37,7 @@ LEVELS = {
     "account": 4,
     "query": 5,
     "sharing": 5,
+    "schedule": 5,
     "backoff": 5,
     "capture": 6,
     "probing": 6,

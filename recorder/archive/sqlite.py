@@ -48,7 +48,9 @@ def file_of(url: URL) -> Path:
 
 
 def _writer(url: URL) -> Engine:
-    engine = create_engine(url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": 60})
+    engine = create_engine(
+        url, poolclass=NullPool, connect_args={"isolation_level": None, "timeout": 60}, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def durable(connection: sqlite3.Connection, _record: object) -> None:
@@ -88,7 +90,7 @@ def _reader(url: URL) -> Engine:
         connection.create_function("recorder_digest", 1, digest, deterministic=True)
         return connection
 
-    return create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
 def _exists(url: URL) -> bool:

@@ -17,6 +17,8 @@ import typer
 from recorder.cli.options import (
     DEFAULT_DATABASE,
     DatabaseUrl,
+    LogFormat,
+    LogLevel,
     Quiet,
     TokenFile,
     Verbose,
@@ -63,6 +65,8 @@ def doctor(
     form: FormatOption = Format.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Examine this installation and say what to do about each finding; nothing is created or changed."""
     from recorder import hardening
@@ -109,6 +113,8 @@ def probe(
     form: FormatOption = Format.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Ask one fixture what the vendor's pages leave open, with at most six connections, and write it into a file."""
     from recorder import clock, hardening

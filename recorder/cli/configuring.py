@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup, TyperOption
 
-from recorder.cli.options import Quiet, Verbose, command, say
+from recorder.cli.options import LogFormat, LogLevel, Quiet, Verbose, command, say
 from recorder.cli.output import Format, write
 from recorder.cli.reading import FormatOption
 from recorder.errors import UsageError
@@ -36,6 +36,8 @@ def show(
     form: FormatOption = Format.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Show every option of a command as a call without options would have it, and where its value comes from.
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, Quiet, Verbose, command
+from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, LogFormat, LogLevel, Quiet, Verbose, command
 
 app = typer.Typer(no_args_is_help=True, help="The schema: upgrade it, take it back, check it.")
 
@@ -30,6 +30,8 @@ def downgrade(
     yes: Annotated[bool, typer.Option("--yes", help="Do it: what the older schema cannot hold is lost.")] = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Take the schema back to an older revision (a SQLite file after a copy)."""
     from recorder.archive import maintain

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.cli.options import Quiet, TokenFile, Verbose, command, say
+from recorder.cli.options import LogFormat, LogLevel, Quiet, TokenFile, Verbose, command, say
 from recorder.discover import DEFAULT_REST_ENDPOINT
 from recorder.errors import ConfigurationError, UsageError
 
@@ -81,6 +81,8 @@ def discover(
     ] = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Write a fixture list from the vendor's REST."""
     from recorder import hardening
@@ -89,10 +91,7 @@ def discover(
     from recorder.fixtures import read_list
 
     hardening.harden()
-    if out is not None and update is not None:
-        raise UsageError("--out writes a new list and --update changes an old one; give one of them")
-    if out is not None and out.exists():
-        raise UsageError(f"{out.absolute()} exists; bring it up to date with --update {out}")
+    _check_places(out, update)
     first = _date("--from", since) or datetime.now(UTC).date()
     question = Question(
         sports=[name.strip("/").lower() for name in dict.fromkeys(sport)],
@@ -119,6 +118,16 @@ def discover(
         tell(note)
     tell(f"{len(lines)} streams, {question.since} to {question.until}")
     _write(out or update, _text(question, lines, rest_endpoint))
+
+
+def _check_places(out: Path | None, update: Path | None) -> None:
+    """Refuse, before anything is asked, what could not be written."""
+    if out is not None and update is not None:
+        raise UsageError("--out writes a new list and --update changes an old one; give one of them")
+    if out is not None and out.exists():
+        raise UsageError(f"{out.absolute()} exists; bring it up to date with --update {out}")
+    if update is not None and (str(update) == "-" or update.is_dir()):
+        raise UsageError(f"--update {update}: name one list, a file")
 
 
 async def _ask(

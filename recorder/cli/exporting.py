@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, Fixtures, Quiet, Verbose, command, say
+from recorder.cli.options import (
+    DEFAULT_DATABASE,
+    DatabaseUrl,
+    Fixtures,
+    LogFormat,
+    LogLevel,
+    Quiet,
+    Verbose,
+    command,
+    say,
+)
 from recorder.cli.reading import check_dates
 from recorder.errors import Doubt
 from recorder.export.formats import Format
@@ -36,6 +46,8 @@ def export(
     again: Annotated[bool, typer.Option("--again", help="Write also what has not changed.")] = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Write matches into a directory of files: what has changed since the last time, whole files only."""
     from recorder.export.selecting import Wanted
@@ -64,6 +76,8 @@ def import_(
     database_url: DatabaseUrl = DEFAULT_DATABASE,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Bring exported matches back, byte for byte: compared by content, nothing overwritten, again as often as you like.
 

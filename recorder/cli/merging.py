@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, Quiet, Verbose, command, refuse_password, say
+from recorder.cli.options import (
+    DEFAULT_DATABASE,
+    DatabaseUrl,
+    LogFormat,
+    LogLevel,
+    Quiet,
+    Verbose,
+    command,
+    refuse_password,
+    say,
+)
 from recorder.cli.output import Format, write
 from recorder.cli.reading import FormatOption
 from recorder.errors import Doubt
@@ -39,6 +49,8 @@ def merge(
     form: FormatOption = Format.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Bring another archive's streams in: compared by content, nothing overwritten, again as often as you like.
 

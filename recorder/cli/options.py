@@ -37,15 +37,10 @@ def _offer_fixtures(context: typer.Context, incomplete: str) -> list[tuple[str, 
     return offer_fixtures(context, incomplete)
 
 
-def holds_password(url: str) -> bool:
-    """Say whether a database's URL, readable or not, tells a password: before the host, or behind the question mark."""
-    return holds_secret(url)
-
-
 def refuse_password(context: typer.Context, parameter: typer.CallbackParam, value: str) -> str:
     """Refuse a URL with a password on the command line, where every user of the machine can read it (`ps`)."""
     source = context.get_parameter_source(parameter.name or "")
-    if source is not None and source.name == "COMMANDLINE" and holds_password(value):
+    if source is not None and source.name == "COMMANDLINE" and holds_secret(value):
         say(
             "a password on the command line shows in `ps`: leave it out and put it into a password file "
             "(~/.pgpass, or ?passfile=FILE), a service file (?service=NAME), or the whole URL into the environment "
@@ -62,6 +57,11 @@ DatabaseUrl = Annotated[
     ),
 ]
 Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Say more (twice: everything).")]
+LogLevel = Annotated[
+    logs.Level,
+    typer.Option("--log-level", case_sensitive=False, help="The least that is logged; -v and -q move it by a step."),
+]
+LogFormat = Annotated[logs.Form, typer.Option("--log-format", help="How; auto: for people on a terminal, else JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Feed = Annotated[str | None, typer.Option("--feed", help="betting or media, when both were recorded.")]
 Fixture = Annotated[
@@ -96,7 +96,11 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
     @functools.wraps(function)
     def told(*arguments: P.args, **options: P.kwargs) -> None:
         verbose, quiet = options.get("verbose", 0), options.get("quiet", False)
-        logs.set_up(-1 if quiet else int(verbose) if isinstance(verbose, int) else 0)
+        logs.set_up(
+            -1 if quiet else int(verbose) if isinstance(verbose, int) else 0,
+            options.get("log_level", "warning"),  # type: ignore[arg-type]
+            options.get("log_format", "auto"),  # type: ignore[arg-type]
+        )
         try:
             function(*arguments, **options)
             sys.stdout.flush()
@@ -122,7 +126,9 @@ def _tell(error: Exception) -> int:
         say(f"the output cannot be written: {error.strerror}; make room and run again")
         return DiskError.exit_code
     _log.error("unexpected error", exc_info=error)
-    say(f"unexpected error ({type(error).__name__}: {error}); please report it with the lines above")
+    # One line of it: a database's error has the values of the statement, which may be payload, in the next ones.
+    first_line = str(error).partition("\n")[0]
+    say(f"unexpected error ({type(error).__name__}: {first_line}); please report it with the lines above")
     return RecorderError.exit_code
 
 
@@ -133,5 +139,9 @@ def _close_output() -> None:
 
 def say(sentence: str) -> None:
     """Talk to the user: stderr, nothing a terminal would obey."""
+    logs.sum_up()  # before the sentence: it is the last line
     lines = (logs.safe(line) for line in sentence.split("\n"))
-    typer.echo("recorder: " + "\n".join(lines), err=True)
+    try:
+        typer.echo("recorder: " + "\n".join(lines), err=True)
+    except OSError:  # its disk is full or its reader gone: the exit code says it too, and must stay what it is
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, Quiet, Verbose, command, say
+from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, LogFormat, LogLevel, Quiet, Verbose, command, say
 from recorder.cli.output import Format, write
 from recorder.cli.reading import FormatOption
 from recorder.errors import UsageError
@@ -50,6 +50,8 @@ def purge(
     form: FormatOption = Format.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Remove fixtures for good: rows, spool, free pages; a tombstone keeps them from coming back.
 

@@ -14,6 +14,8 @@ from recorder.cli.options import (
     DatabaseUrl,
     Feed,
     Fixture,
+    LogFormat,
+    LogLevel,
     Quiet,
     Verbose,
     command,
@@ -37,6 +39,8 @@ def fixtures(
     form: FormatOption = Format.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """List the matches that the archive holds."""
     from recorder.query import listing
@@ -75,6 +79,8 @@ def frames(
     form: Annotated[FrameFormat, typer.Option("--format", help="How to print.")] = FrameFormat.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Print the stored messages, byte for byte, in position order."""
     from recorder.query.frames import frames as ask

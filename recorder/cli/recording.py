@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ import typer
 from recorder.cli.options import (
     DEFAULT_DATABASE,
     DatabaseUrl,
+    LogFormat,
+    LogLevel,
     Quiet,
     TokenFile,
     Verbose,
@@ -17,6 +20,7 @@ from recorder.cli.options import (
     duration_option,
     say,
 )
+from recorder.cli.screen import has_terminal
 from recorder.feed.endpoint import DEFAULT_ENDPOINT
 from recorder.pacing import DEFAULT_RATE
 
@@ -83,12 +87,15 @@ def run(
     overlap: Annotated[int, typer.Option("--overlap", min=1, help="Stored actions to compare at each resume.")] = 3,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Record the fixtures of a list until stopped."""
-    from recorder import daemon, hardening
+    from recorder import daemon, hardening, logs
     from recorder.feed.timing import Timing
     from recorder.fixtures import STANDARD_INPUT, read_list
 
+    logs.make_ready()
     hardening.harden()
     entries, notes = read_list(str(fixtures))
     for note in notes:
@@ -115,4 +122,12 @@ def run(
         metrics=metrics,
         timing=Timing(dead=dead_after, linger=linger, give_up=give_up),
     )
-    daemon.run(settings, entries, source=None if str(fixtures) == STANDARD_INPUT or once else fixtures)
+    with _screen(database_url, spool) if has_terminal() and not (quiet or verbose) else nullcontext():
+        daemon.run(settings, entries, source=None if str(fixtures) == STANDARD_INPUT or once else fixtures)
+
+
+def _screen(database_url: str, spool: Path | None) -> AbstractContextManager[None]:
+    """Show the live table meanwhile."""
+    from recorder.cli.watching import live_screen  # brings rich
+
+    return live_screen(database_url, spool)

@@ -14,12 +14,13 @@ import typer
 from recorder.cli.options import (
     DEFAULT_DATABASE,
     DatabaseUrl,
+    LogFormat,
+    LogLevel,
     Quiet,
     TokenFile,
     Verbose,
     command,
     duration_option,
-    holds_password,
     say,
 )
 from recorder.cli.output import Format, write
@@ -27,6 +28,7 @@ from recorder.cli.reading import FormatOption
 from recorder.cli.screen import span
 from recorder.errors import UsageError
 from recorder.model import moment_text
+from recorder.settings.masking import holds_secret
 
 if TYPE_CHECKING:
     from recorder.schedule import Planned, Start, Terms
@@ -57,6 +59,8 @@ def schedule(
     form: FormatOption = Format.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Tell what `run` would do with a fixture list, and when; nothing is dialled and nothing is written."""
     from recorder import clock
@@ -172,7 +176,7 @@ def _run_command(fixtures: Path, database_url: str, token_file: Path | None, ter
     if not dialect.is_server:
         url = url.set(database=str(Path(url.database or "").absolute()))
     words = [*_program(), "run", "--fixtures", str(fixtures.absolute())]
-    if not holds_password(database_url):
+    if not holds_secret(database_url):
         words += ["--database-url", url.render_as_string()]
     if token_file is not None:
         words += ["--token-file", str(token_file.absolute())]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -102,6 +104,11 @@ class Screen:
         if _has_doubt(standing):
             return "yellow"
         return "" if standing.stream.state in ("recording", "interrupted") else "dim"
+
+
+def has_terminal() -> bool:
+    """Say whether stderr is a terminal on which lines can be drawn anew."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
 
 
 def urgency(standing: Standing, now_us: int, late_s: float) -> tuple[object, ...]:

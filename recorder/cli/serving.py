@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, Fixtures, Quiet, TokenFile, Verbose, command, say
+from recorder.cli.options import (
+    DEFAULT_DATABASE,
+    DatabaseUrl,
+    Fixtures,
+    LogFormat,
+    LogLevel,
+    Quiet,
+    TokenFile,
+    Verbose,
+    command,
+    say,
+)
 from recorder.errors import DamagedArchive, UsageError
 from recorder.logs import printable
 
@@ -31,6 +42,8 @@ def demo(
     seconds: Annotated[float, typer.Option("--seconds", min=1, help="How long the matches take.")] = 12.0,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Show it all, without an account: record two matches, cut off on purpose, resume, compare, print."""
     from rich.console import Console
@@ -140,6 +153,8 @@ def replay(
     token_file: TokenFile = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Serve recorded matches on loopback as the vendor would (any token, unless --token-file names the right one)."""
     import asyncio

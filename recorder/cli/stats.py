@@ -16,6 +16,8 @@ from recorder.cli.options import (
     DatabaseUrl,
     Feed,
     Fixtures,
+    LogFormat,
+    LogLevel,
     Quiet,
     Verbose,
     command,
@@ -67,6 +69,8 @@ def stats(
     form: FormatOption = Format.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Say what was recorded of each stream, with what gaps, and how late it came."""
     from recorder.query.reading import reading

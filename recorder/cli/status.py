@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, Quiet, Verbose, command, duration_option, say
+from recorder.cli.options import (
+    DEFAULT_DATABASE,
+    DatabaseUrl,
+    LogFormat,
+    LogLevel,
+    Quiet,
+    Verbose,
+    command,
+    duration_option,
+    say,
+)
 from recorder.cli.output import Format, write
 from recorder.cli.reading import FormatOption, match_of, score_of
 from recorder.cli.screen import span
@@ -51,6 +61,8 @@ def status(
     ] = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Show every stream: state, stored actions, last action, lag, gaps, open session; with Postgres the backlog too."""
     from recorder.query.looking import look

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,8 @@ _MAY_BE_CUT = frozenset({"change", "detail", "fixture_id", "match", "player", "r
 """Columns that a narrow terminal may shorten: names, before numbers and times are."""
 _LEAST_WIDTH = 8
 _ANY_WIDTH = 10_000
+_MANY = 500
+"""From here on a table is not fitted to the terminal: rich takes a millisecond a row."""
 _NOT_FOUND = 127
 """What a shell leaves with when there is no such program."""
 
@@ -29,6 +32,8 @@ def print_table(rows: Iterable[Sequence[str]], columns: Sequence[str], *, paged:
 
 def _drawn(rows: Sequence[Sequence[str]], columns: Sequence[str], is_watched: bool) -> tuple[str, int]:
     """Return the table, and how many lines the terminal has."""
+    if len(rows) > _MANY:
+        return _plain(rows, columns), shutil.get_terminal_size().lines
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -50,6 +55,18 @@ def _drawn(rows: Sequence[Sequence[str]], columns: Sequence[str], is_watched: bo
     with console.capture() as capture:
         console.print(table)
     return capture.get(), console.height
+
+
+def _plain(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> str:
+    from rich.cells import cell_len
+
+    heads = [name.replace("_", " ") for name in columns]
+    widths = [max(cell_len(row[at]) for row in (heads, *rows)) for at in range(len(columns))]
+    lines = [heads, ["─" * width for width in widths], *rows]
+    padded = (
+        (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)) for line in lines
+    )
+    return "".join("   ".join(line) + "\n" for line in padded)
 
 
 def _page(text: str) -> None:

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, Feed, Fixtures, Quiet, Verbose, command, say
+from recorder.cli.options import (
+    DEFAULT_DATABASE,
+    DatabaseUrl,
+    Feed,
+    Fixtures,
+    LogFormat,
+    LogLevel,
+    Quiet,
+    Verbose,
+    command,
+    say,
+)
 from recorder.cli.output import Format, write
 from recorder.cli.reading import score
 from recorder.logs import printable
@@ -44,6 +55,8 @@ def tail(
     form: Annotated[TailFormat, typer.Option("--format", help="How to print.")] = TailFormat.JSONL,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Follow actions as they become durable: of these fixtures, or of all, those too that come later."""
     from recorder.query.reading import reading

@@ -1,11 +1,16 @@
-"""A terminal that nobody reads any more (a frozen SSH session, Ctrl-S) must not hold up who writes to it."""
+"""A terminal that nobody reads any more (a frozen SSH session, Ctrl-S) must not hold up who writes to it.
+
+Brings rich: import it where a terminal is drawn on.
+"""
 
 from __future__ import annotations
 
 import io
 import os
 import select
-from typing import TextIO
+from typing import IO, TextIO, cast
+
+from rich.console import Console
 
 _PATIENCE_S = 0.5
 
@@ -54,3 +59,17 @@ class PatientTerminal(io.TextIOBase):
     def fileno(self) -> int:
         """Return the descriptor of its own."""
         return self._file
+
+
+class PatientConsole(Console):
+    """rich's console on such a terminal. rich keeps what it could not write, and would go on to gather it for hours."""
+
+    def __init__(self, terminal: PatientTerminal) -> None:
+        super().__init__(file=cast(IO[str], terminal), stderr=True)
+
+    def _write_buffer(self) -> None:
+        try:
+            super()._write_buffer()
+        except StuckTerminal:
+            del self._buffer[:]
+            raise

@@ -13,7 +13,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 
 from recorder.cli.changing import show_changes
-from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, Feed, Fixture, Quiet, Verbose, command, say
+from recorder.cli.options import (
+    DEFAULT_DATABASE,
+    DatabaseUrl,
+    Feed,
+    Fixture,
+    LogFormat,
+    LogLevel,
+    Quiet,
+    Verbose,
+    command,
+    say,
+)
 from recorder.cli.output import Format, write
 from recorder.cli.reading import FormatOption, score
 from recorder.cli.telling import closing_lines
@@ -58,6 +69,8 @@ def timeline(
     form: FormatOption = Format.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Print a match: each action once, as it stands; or as it was known at a moment; or what changed between two."""
     from recorder.charts.drawing import draw_match

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, Feed, Fixtures, Quiet, Verbose, command, say
+from recorder.cli.options import (
+    DEFAULT_DATABASE,
+    DatabaseUrl,
+    Feed,
+    Fixtures,
+    LogFormat,
+    LogLevel,
+    Quiet,
+    Verbose,
+    command,
+    say,
+)
 from recorder.cli.output import Format, write
 from recorder.cli.reading import FormatOption
 from recorder.errors import DamagedArchive, Doubt
@@ -30,6 +41,8 @@ def verify(
     form: FormatOption = Format.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
 ) -> None:
     """Recompute from the stored bytes what the archive says: digests, positions, fields; and check the score."""
     from recorder.query import verifying

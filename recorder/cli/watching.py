@@ -1,4 +1,7 @@
-"""Watching a recording at a terminal: `status --watch`, and the table below the log of `run`."""
+"""Watching a recording at a terminal: `status --watch`, and the table below the log of `run`.
+
+Brings rich: import it where somebody watches (`screen.has_terminal` is asked first).
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
 
 from recorder.cli.screen import LATE_S, Screen
-from recorder.cli.terminal import PatientTerminal, StuckTerminal
+from recorder.cli.terminal import PatientConsole, PatientTerminal, StuckTerminal
 from recorder.errors import DatabaseAway, RecorderError
 
 if TYPE_CHECKING:
-    from rich.live import Live
-
     from recorder.query.looking import Look
 
 _log = logging.getLogger(__name__)
@@ -53,19 +57,11 @@ class Memory:
         return self._oldest
 
 
-def has_terminal() -> bool:
-    """Say whether stderr is a terminal on which lines can be drawn anew."""
-    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown")
-
-
 def watch(look: Callable[[], Look], place: str, late_s: float | None) -> None:
     """Show look after look on the whole terminal until q is pressed; a database that goes away is told and waited for.
 
     Raises what the first look raises.
     """
-    from rich.console import Console
-    from rich.live import Live
-
     memory, now = Memory(), look()
     with _keys() as pressed, Live(console=Console(), screen=True, auto_refresh=False) as live:
         note = "q leaves"
@@ -182,21 +178,22 @@ class _LiveTable(threading.Thread):
         self._draw(now)
 
     def _draw(self, now: Look) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
         from recorder.archive.dialect import parse_url
 
         url, dialect = parse_url(self._database_url)
         shown = Screen(now, self._memory.before(now), dialect.place(url))
         with contextlib.suppress(StuckTerminal):  # who comes back to it sees the next one
             if self._live is None:
-                with contextlib.suppress(OSError):  # it is another user's: a log line may have to wait for it
-                    self._terminal = PatientTerminal(sys.stderr)
-                console = Console(file=cast("IO[str] | None", self._terminal), stderr=True)
-                self._live = Live(console=console, auto_refresh=False, redirect_stdout=sys.stdout.isatty())
+                self._live = Live(console=self._console(), auto_refresh=False, redirect_stdout=sys.stdout.isatty())
                 self._live.start()
             self._live.update(shown, refresh=True)
+
+    def _console(self) -> Console:
+        try:
+            self._terminal = PatientTerminal(sys.stderr)
+        except OSError:  # another user's: there is only the way that waits
+            return Console(stderr=True)
+        return PatientConsole(self._terminal)
 
     def _end(self) -> None:
         live, self._live = self._live, None

@@ -147,5 +147,5 @@ class Attendant:
             self._fail(error)
         else:
             if sentence is not None:
-                _log.warning("%s", sentence)
+                _log.warning("%s", sentence, extra={"kind": "disk"})
                 self._tell(Event("disk", sentence, clock.wall_us()))

@@ -73,7 +73,7 @@ class Follower:
         if sentence == self._refusal:
             return  # touched, and no better
         self._refusal = sentence
-        _log.error("%s", sentence)
+        _log.error("%s", sentence, extra={"kind": "list_refused"})
         self._tell(Event("list_refused", sentence, clock.wall_us()))
 
     async def _obey(self, found: Changes, home: Home, roster: Roster) -> None:

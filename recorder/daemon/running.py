@@ -41,6 +41,8 @@ _log = logging.getLogger(__name__)
 _NO_TIME_US = 1_577_836_800_000_000  # 2020-01-01: a machine that does not know the time yet
 _LOOK_S = 1.0
 _LAST_EVENTS_S = 10.0
+_LOGGED = frozenset({"expected_silent", "doubt", "backlog"})
+"""Events that are logged where they are told; the others are where they are found."""
 
 
 class Daemon:
@@ -116,7 +118,9 @@ class Daemon:
         token = TokenSource(self._settings.token_file)
         token.read()
         if clock.wall_us() < _NO_TIME_US:
-            _log.warning("the machine's clock says that it is before 2020: times of receipt will be as wrong")
+            _log.warning(
+                "by the machine's clock it is before 2020, and times of receipt will be as wrong: set it (NTP)"
+            )
         loop = asyncio.get_running_loop()
 
         def failed() -> None:  # on the writer's thread
@@ -131,6 +135,8 @@ class Daemon:
         self._conclude(doubtful, behind)
 
     def _tell(self, event: Event) -> None:
+        if event.kind in _LOGGED:
+            _log.warning("%s", event.sentence, extra={"kind": event.kind, "stream": event.stream})
         if self._teller is not None:
             self._teller.tell(event)
 

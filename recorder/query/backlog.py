@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Select, exists, func, or_, select
 
 from recorder.archive import tables
 from recorder.archive.dialect import DiskErrors, parse_url
@@ -33,11 +33,12 @@ class Backlog:
     since_us: int | None
 
 
-def backlog(spool_url: str, target_url: str) -> list[Backlog]:
+def backlog(spool_url: str, target_url: str | None) -> list[Backlog]:
     """Return how every stream of a spool stands, the one that has waited longest first; [] when there is no spool.
 
     Postgres is asked. When it is away, what its recorder last knew to be there counts, which may be less than there is.
-    Counting reads all of the spool: seconds for a gigabyte.
+    Counting reads all of the spool: seconds for a gigabyte. Without ``target_url`` Postgres is not asked, and only the
+    streams count that were not yet proven to be there: for those who look again and again.
     """
     url, dialect = parse_url(spool_url)
     if not dialect.exists(url):
@@ -45,19 +46,27 @@ def backlog(spool_url: str, target_url: str) -> list[Backlog]:
     engine = dialect.reader(url)
     try:
         with DiskErrors(dialect, url), engine.connect() as spool:
-            ours = _frames(spool)
-            known = _known_there(target_url, ours)
+            streams = spool.execute(select(tables.stream) if target_url else _unproven()).all()
+            ours = _frames(spool, None if target_url else [stream.stream_id for stream in streams])
+            known = _known_there(target_url, ours) if target_url else None
             if known is None:
                 shipment = tables.shipment.c
                 rows = spool.execute(select(shipment.stream_id, shipment.frames)).all()
                 known = {row.stream_id: row.frames for row in rows}
             found = [
-                _standing(spool, stream, sum(ours[stream.stream_id].values()), known.get(stream.stream_id, 0))
-                for stream in spool.execute(select(tables.stream)).all()
+                _standing(spool, stream, sum(ours.get(stream.stream_id, {}).values()), known.get(stream.stream_id, 0))
+                for stream in streams
             ]
     finally:
         engine.dispose()
     return sorted(found, key=lambda each: (each.since_us is None, each.since_us, each.name))
+
+
+def _unproven() -> Select[Any]:
+    """Return the SELECT of the streams that were not found whole in Postgres since they were last written."""
+    shipment, stream = tables.shipment.c, tables.stream.c
+    proven = exists().where(shipment.stream_id == stream.stream_id, shipment.verified_us.is_not(None))
+    return select(tables.stream).where(or_(stream.ended.is_(None), ~proven))
 
 
 def _frames(connection: Connection, stream_ids: list[int] | None = None) -> Mapping[int, Mapping[int, int]]:

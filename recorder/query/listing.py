@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import time
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
 
+from recorder import clock
+from recorder.archive.dialect import Dialect
+from recorder.model import microseconds
 from recorder.query.catalogue import first_occurred, slug
 from recorder.query.reading import Reader
+from recorder.query.rows import StreamRow, kinds
+
+ENDED = frozenset({"finished", "not_played"})
+"""The states of a stream of which nothing more is expected."""
+
+_MINUTE_US = 60_000_000
+_MOST_IN_A_MINUTE = 1_200
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,43 +65,150 @@ def _holds(name: str | None, part: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a stream stands. ``lag_s``: seconds since anything was received, None when nothing more is expected."""
+    """How a stream stands. ``stream``: its row of the `streams` view. Times are as the views write them."""
 
     stream: Row[Any]
     last_action_at: str | None
     open_session: str | None
-    """When the open connection was opened, None when there is none."""
+    """When the open connection was opened, None when there is none. A recorder that was killed leaves it open."""
+    starts_at: str | None
+    """The start that the fixture list tells."""
+    next_start: str | None
+    """The same while it lies ahead and nothing has come yet, else None."""
+    dialled_at: str | None
+    """When a recorder last dialled, None when none has."""
     lag_s: float | None
+    """For how many seconds nothing was received that should have been; None when nothing is expected now (`lag_us`)."""
+    messages: int
+    """How many messages came over all connections, those included that are not kept: for rates. Up to 30 s old."""
+    actions_last_minute: int
+    """How many actions came in the last 60 s; of more than 1,200 only these are counted."""
     open_gaps: list[Row[Any]]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more is expected of the stream."""
+        return self.stream.state in ENDED
 
 
 def status(reader: Reader) -> list[Standing]:
-    """Return how every stream stands, the ones being recorded first."""
-    now = time.time()
-    rows = reader.rows("SELECT * FROM streams ORDER BY state = 'finished', sport, fixture_id, feed")
-    return [_standing(reader, row, now) for row in rows]
+    """Return how every stream stands: those in play or broken off, then those that wait by their start, then the rest.
+
+    Two statements, however many streams there are; the newest rows of each are found by key.
+    """
+    now_us = clock.wall_us()
+    rows = reader.rows(_statement(reader.dialect), {"since_us": now_us - _MINUTE_US})
+    gaps: dict[int, list[Row[Any]]] = defaultdict(list)
+    for gap in reader.rows("SELECT * FROM gaps WHERE resolved_at IS NULL ORDER BY from_time, gap_id"):
+        gaps[gap.stream_id].append(gap)
+    return sorted((_standing(row, now_us, gaps[row.stream_id]) for row in rows), key=_order)
 
 
-def _standing(reader: Reader, stream: Row[Any], now: float) -> Standing:
-    key = {"id": stream.stream_id}
-    heard = reader.rows(
-        """
-        SELECT max(opened_at) FILTER (WHERE closed_at IS NULL) AS open_session,
-          max(last_heartbeat_at) AS last_heartbeat_at,
-          (SELECT max(received_at) FROM actions WHERE stream_id = :id) AS last_action_at
-        FROM sessions WHERE stream_id = :id""",
-        key,
-    )[0]
-    heard_at = max(filter(None, (stream.last_received_at, heard.last_heartbeat_at)), default=None)
-    gaps = "SELECT * FROM gaps WHERE stream_id = :id AND resolved_at IS NULL ORDER BY from_time"
+def lag_us(now_us: int, *, state: str, heard_us: int | None, starts_us: int | None, open_us: int | None) -> int | None:
+    """Return for how long a stream has been silent that should talk; None: nothing is expected of it now.
+
+    A connection that stands should talk (``open_us``: since when). Without one the match should talk that has begun:
+    from its start on, when the list tells one (``starts_us``), else from the moment on at which something came.
+    What has ended is silent by right, and so is what the vendor has never let us see and nobody knows the start of.
+    """
+    if state in ENDED:
+        return None
+    if open_us is not None:
+        since_us = heard_us or open_us
+    elif starts_us is not None:
+        since_us = max(starts_us, heard_us or starts_us)
+        if starts_us > now_us:
+            return None
+    elif heard_us is not None:
+        since_us = heard_us
+    else:
+        return None
+    return max(0, now_us - since_us)
+
+
+def _standing(row: Row[Any], now_us: int, open_gaps: list[Row[Any]]) -> Standing:
+    heard = [microseconds(at) for at in (row.last_received_at, row.last_heartbeat_at) if at is not None]
+    is_ahead = row.starts_us is not None and row.starts_us > now_us and row.state not in ENDED and not row.actions
+    lag = lag_us(
+        now_us,
+        state=row.state,
+        heard_us=max(heard, default=None),
+        starts_us=row.starts_us,
+        open_us=None if row.open_session is None else microseconds(row.open_session),
+    )
     return Standing(
-        stream=stream,
-        last_action_at=heard.last_action_at,
-        open_session=heard.open_session,
-        lag_s=_lag(heard_at, now) if stream.state != "finished" else None,
-        open_gaps=reader.rows(gaps, key),
+        stream=row,
+        last_action_at=row.last_action_at,
+        open_session=row.open_session,
+        starts_at=row.starts_at,
+        next_start=row.starts_at if is_ahead else None,
+        dialled_at=row.dialled_at,
+        lag_s=None if lag is None else lag / 1e6,
+        messages=row.messages_closed + max(row.messages_counted, row.messages_numbered),
+        actions_last_minute=row.actions_last_minute,
+        open_gaps=open_gaps,
     )
 
 
-def _lag(heard_at: str | None, now: float) -> float | None:
-    return None if heard_at is None else max(0.0, now - datetime.fromisoformat(heard_at).timestamp())
+def _order(standing: Standing) -> tuple[object, ...]:
+    stream = standing.stream
+    begun = 2 if standing.has_ended else int(stream.state == "waiting")
+    is_dated = begun == 1 and standing.starts_at is not None
+    return begun, is_dated, standing.starts_at if is_dated else "", stream.sport, stream.fixture_id, stream.feed
+
+
+def _columns(dialect: Dialect) -> Iterator[str]:
+    """Yield the columns of `streams`; those that would read every row of a stream are asked of its newest row."""
+    cheap = {
+        "actions": f"coalesce({_newest('position')} + 1, 0)",  # they stand without holes: `verify` sees to it
+        "first_received_at": dialect.time(_received("ASC")),
+        "last_received_at": dialect.time(_received("DESC")),
+    }
+    return (f"{cheap.get(name, f'v.{name}')} AS {name}" for name in kinds(StreamRow))
+
+
+def _newest(column: str) -> str:
+    """Return SQL for what the newest action of the stream ``v`` has in a column."""
+    return (
+        f"(SELECT a.{column} FROM action a WHERE a.stream_id = v.stream_id AND a.epoch = v.epoch "
+        "ORDER BY a.position DESC LIMIT 1)"
+    )
+
+
+def _received(order: str) -> str:
+    """Return SQL for when the first (``ASC``) or the newest (``DESC``) frame of the stream ``v`` came."""
+    return (
+        "(SELECT f.received_us FROM frame f WHERE f.stream_id = v.stream_id "
+        f"ORDER BY f.session_id {order}, f.frame_number {order} LIMIT 1)"
+    )
+
+
+def _statement(dialect: Dialect) -> str:
+    """Return the SELECT of how every stream stands, with ``:since_us``, a minute ago.
+
+    A session's counts are written every 30 s only; frame numbers count every message, so the newest frame says more.
+    """
+    numbered = (
+        "(SELECT max(f.frame_number) + 1 FROM frame f WHERE f.stream_id = x.stream_id AND f.session_id = x.session_id)"
+    )
+    return f"""
+SELECT {", ".join(_columns(dialect))},
+  {dialect.time(_newest("received_us"))} AS last_action_at, t.starts_us AS starts_us,
+  {dialect.time("t.starts_us")} AS starts_at, {dialect.time("h.open_us")} AS open_session,
+  {dialect.time("h.dialled_us")} AS dialled_at, {dialect.time("h.heartbeat_us")} AS last_heartbeat_at,
+  coalesce(h.messages_closed, 0) AS messages_closed, coalesce(h.messages_counted, 0) AS messages_counted,
+  coalesce(h.messages_numbered, 0) AS messages_numbered,
+  CASE WHEN {_newest("received_us")} >= :since_us THEN (
+    SELECT count(a.position) FROM action a WHERE a.stream_id = v.stream_id AND a.epoch = v.epoch
+      AND a.position > {_newest("position")} - {_MOST_IN_A_MINUTE} AND a.received_us >= :since_us
+  ) ELSE 0 END AS actions_last_minute
+FROM streams v
+JOIN stream t ON t.stream_id = v.stream_id
+LEFT JOIN (
+  SELECT x.stream_id AS stream_id, max(x.opened_us) AS dialled_us, max(x.last_heartbeat_us) AS heartbeat_us,
+    max(x.opened_us) FILTER (WHERE x.closed_us IS NULL) AS open_us,
+    CAST(sum(x.frames) FILTER (WHERE x.closed_us IS NOT NULL) AS BIGINT) AS messages_closed,
+    CAST(sum(x.frames) FILTER (WHERE x.closed_us IS NULL) AS BIGINT) AS messages_counted,
+    CAST(sum({numbered}) FILTER (WHERE x.closed_us IS NULL) AS BIGINT) AS messages_numbered
+  FROM session x GROUP BY x.stream_id
+) h ON h.stream_id = v.stream_id"""

@@ -49,13 +49,16 @@ class Inside(Shell):
 @contextmanager
 def log_as_it_was() -> Iterator[None]:
     """Take back what a command does to the log of the process that it runs in."""
-    log = logging.getLogger("recorder")
-    handlers, level, propagate = list(log.handlers), log.level, log.propagate
+    found = [logging.getLogger(name) for name in ("recorder", "asyncio")]
+    before = [(log, list(log.handlers), log.level, log.propagate) for log in found]
+    last_resort = logging.lastResort
     try:
         yield
     finally:
-        log.handlers, log.propagate = handlers, propagate
-        log.setLevel(level)
+        logging.lastResort = last_resort
+        for log, handlers, level, propagate in before:
+            log.handlers, log.propagate = handlers, propagate
+            log.setLevel(level)
 
 
 @pytest.fixture

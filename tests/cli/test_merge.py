@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from recorder.cli.options import holds_password
+from recorder.settings.masking import holds_secret
 from tests.archive.filling import START_US, Filled, recorded
 from tests.cli.conftest import Inside
 from tests.merging.making import SECOND, Recording, lists, new_stream, rows_of
@@ -137,6 +137,7 @@ def test_the_source_may_come_from_the_environment(here: Inside, theirs: Filled) 
         ("postgresql://user@host/name?sslmode=require&PASSWORD=pw", True),
         ("postgresql://user@host/name?%70assword=pw", True),
         ("postgresql://:pw@/name", True),
+        ("postgresql://user:p?w@host/name", True),
         ("no url: user:pw@host", False),
         ("postgresql://user@host:5432/name?passfile=/home/me/pass", False),
         ("postgresql:///name?service=mine", False),
@@ -144,7 +145,7 @@ def test_the_source_may_come_from_the_environment(here: Inside, theirs: Filled) 
     ],
 )
 def test_which_urls_hold_a_password(url: str, holds: bool) -> None:
-    assert holds_password(url) is holds
+    assert holds_secret(url) is holds
 
 
 COMMANDS = [

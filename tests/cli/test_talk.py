@@ -44,17 +44,18 @@ def test_unexpected_error(call: Call, library: Filled, monkeypatch: pytest.Monke
     assert not set(EVIL) - set("[2J1m") & set(left.err)
 
 
-def test_log_lines(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("form", "escape"), [("console", "\\x1b"), ("json", "\\u001b")])
+def test_log_lines(capsys: pytest.CaptureFixture[str], form: logs.Form, escape: str) -> None:
     """Neither a message nor an exception's text that is logged can move the cursor."""
     with log_as_it_was():
-        logs.set_up(0)
+        logs.set_up(0, form=form)
         try:
             raise ValueError(EVIL)
         except ValueError:
             logging.getLogger("recorder.test").exception("said %s", EVIL)
     said = capsys.readouterr().err
-    assert "said \\x1b[2J" in said
-    assert "ValueError: \\x1b[2J" in said
+    assert f"said {escape}[2J" in said
+    assert f"ValueError: {escape}[2J" in said
     assert not set(EVIL) - set("[2J1m") & set(said)
 
 
