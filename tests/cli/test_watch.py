@@ -32,7 +32,7 @@ from recorder.query.backlog import Backlog
 from recorder.query.looking import Look, look
 from tests.archive.filling import Filled, History, close_session, open_stream
 from tests.cli.conftest import log_as_it_was
-from tests.recording import Recording
+from tests.recording import Recording, Shell
 from tests.vendor import VendorServer, load
 
 EVIL = "\x1b[2J\x07\r\x9b1m\u202e[red]"
@@ -391,3 +391,13 @@ def test_no_table_where_lines_cannot_be_drawn_anew(terminal: Terminal, monkeypat
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     assert not has_terminal()
+
+
+def test_run_shows_it(tmp_path: Path, server: VendorServer, terminal: Terminal) -> None:
+    """`run` at a terminal shows the table; how it ended stays there."""
+    match, shell = load("soccer-france-romania"), Shell(tmp_path, server)
+    server.serve(match)
+    shell.write_list(match)
+    process = shell.start_run("--until-finished", "--linger", "0", stderr=terminal.side, env={"TERM": "xterm-256color"})
+    assert process.wait(PATIENCE_S) == 0
+    terminal.wait_for("1 finished")
