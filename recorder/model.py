@@ -22,6 +22,9 @@ Arrival = Literal["live", "catch_up", "audit"]
 ACTIONS = "actions"
 """The only channel whose frames hold actions; every other channel is kept as raw frames."""
 
+FIXTURE = "fixture"
+"""The channel whose frames are what the vendor's REST said of the fixture, each on a session of its own."""
+
 DIGEST_BYTES = 16
 
 

@@ -89,6 +89,34 @@ class EndStream:
 
 
 @dataclass(frozen=True, slots=True)
+class Description:
+    """What the vendor's REST says of a fixture; None: nothing. ``rest_starts_us``: its start, microseconds UTC.
+
+    Named as the columns of the table ``stream``.
+    """
+
+    rest_label: str | None = None
+    rest_competition: str | None = None
+    rest_home_team_id: str | None = None
+    rest_home_team: str | None = None
+    rest_away_team_id: str | None = None
+    rest_away_team: str | None = None
+    season: str | None = None
+    venue: str | None = None
+    coverage_level: str | None = None
+    rest_starts_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeStream:
+    """Write down what the vendor's REST says, in the place of what it said before. An unknown stream stays unknown."""
+
+    stream_id: int
+    description: Description
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class AddFrame:
     """Store a frame. Its actions follow in the same submission, and so in the same transaction."""
 
@@ -166,6 +194,7 @@ Operation = (
     | UpdateSession
     | CloseSession
     | EndStream
+    | DescribeStream
     | AddFrame
     | AddAction
     | CopyAction

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from recorder import logs
 from recorder.capture import Capture
 from recorder.errors import RecorderError
+from recorder.feed.decisions import Done
 from recorder.fixtures import Entry
 from recorder.home.local import Home
 from recorder.model import StoredStream
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 _AFTER_AN_ERROR_S = 5.0
 
 Make = Callable[[Entry, StoredStream], Capture]
+Around = Callable[[Callable[[], Entry], Awaitable[Done | None]], Awaitable[Done | None]]
+"""Does something beside a recording, given what the list says of it by now; returns what the recording returns."""
 
 
 class Roster:
@@ -31,7 +34,14 @@ class Roster:
     ``make`` makes a capture from what is stored of a stream.
     """
 
-    def __init__(self, entries: Mapping[int, Entry], home: Home, make: Make, group: asyncio.TaskGroup) -> None:
+    def __init__(
+        self,
+        entries: Mapping[int, Entry],
+        home: Home,
+        make: Make,
+        group: asyncio.TaskGroup,
+        around: Around | None = None,
+    ) -> None:
         self.begun: set[int] = set()
         """Streams that were recorded here, for however long."""
         self.done: set[int] = set()
@@ -44,6 +54,7 @@ class Roster:
         self._home = home
         self._make = make
         self._group = group
+        self._around = around
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._captures: dict[int, Capture] = {}
         self._halting: set[int] = set()
@@ -149,7 +160,7 @@ class Roster:
                 entry = self._entries.get(stream_id, entry)
                 self._captures[stream_id] = capture = self._make(entry, stored)
                 try:
-                    done = await capture.run()
+                    done = await self._run(capture)
                 finally:
                     del self._captures[stream_id]
                 if done is not None:
@@ -167,3 +178,7 @@ class Roster:
                     return  # told once, when the writer is closed
         self.passed.add(stream_id)
         self._changed.set()
+
+    async def _run(self, capture: Capture) -> Done | None:
+        recording = capture.run()
+        return await (recording if self._around is None else self._around(lambda: capture.entry, recording))

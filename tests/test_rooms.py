@@ -38,6 +38,7 @@ LEVELS = {
     "query": 5,
     "sharing": 5,
     "schedule": 5,
+    "discover": 5,
     "backoff": 5,
     "capture": 6,
     "probing": 6,

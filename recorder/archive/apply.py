@@ -18,6 +18,7 @@ from recorder.operations import (
     BeginEpoch,
     CloseSession,
     CopyAction,
+    DescribeStream,
     EndStream,
     MakeEpochCurrent,
     OpenGap,
@@ -105,10 +106,8 @@ def _apply_one(connection: Connection, operation: Operation) -> None:
         case CloseSession():
             closed = {name: getattr(operation, name) for name in ("closed_us", "close_code", "close_reason", "outcome")}
             _change(connection, operation, _at_session(operation).values(**asdict(operation.counts), **closed))
-        case EndStream():
-            at_stream = tables.stream.c.stream_id == operation.stream_id
-            ended = update(tables.stream).where(at_stream).values(ended=operation.ended, ended_why=operation.why)
-            _change(connection, operation, ended)
+        case EndStream() | DescribeStream():
+            _say_of_stream(connection, operation)
         case CopyAction():
             where = tables.action.c.position == operation.from_position
             _copy_actions(connection, operation, operation.from_epoch, where, operation.position)
@@ -191,6 +190,15 @@ def _open_stream(connection: Connection, operation: OpenStream) -> None:
             f"{known['fixture_id']}/{known['channel']}; record it into another archive"
         )
     connection.execute(update(tables.stream).where(at_stream).values(**said))
+
+
+def _say_of_stream(connection: Connection, operation: EndStream | DescribeStream) -> None:
+    changing = update(tables.stream).where(tables.stream.c.stream_id == operation.stream_id)
+    if isinstance(operation, EndStream):
+        _change(connection, operation, changing.values(ended=operation.ended, ended_why=operation.why))
+    else:
+        # It may come before the stream has been opened, or after it was purged: then there is nothing to describe.
+        connection.execute(changing.values(asdict(operation.description) | {"described_us": operation.at_us}))
 
 
 def _begin_epoch(connection: Connection, operation: BeginEpoch) -> None:

@@ -35,6 +35,18 @@ stream = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("ended", TEXT),
     Column("ended_why", TEXT),
+    # What the vendor's REST said at `described_us`: `operations.Description`.
+    Column("rest_label", TEXT),
+    Column("rest_competition", TEXT),
+    Column("rest_home_team_id", TEXT),
+    Column("rest_home_team", TEXT),
+    Column("rest_away_team_id", TEXT),
+    Column("rest_away_team", TEXT),
+    Column("season", TEXT),
+    Column("venue", TEXT),
+    Column("coverage_level", TEXT),
+    Column("rest_starts_us", BigInteger),
+    Column("described_us", BigInteger),
     Index("ix_stream_fixture_id", "fixture_id"),
     sqlite_with_rowid=False,
 )

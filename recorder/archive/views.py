@@ -174,9 +174,11 @@ def streams(dialect: Dialect) -> str:
     home, away = "AND a.side = 'home'", "AND a.side = 'away'"
     return f"""
 SELECT c.stream_id AS stream_id, c.feed AS feed, c.sport AS sport, c.fixture_id AS fixture_id, c.channel AS channel,
-  c.label AS label, c.competition AS competition,
-  {_last("team_id", home)} AS home_team_id, {_last("team", home)} AS home_team,
-  {_last("team_id", away)} AS away_team_id, {_last("team", away)} AS away_team,
+  coalesce(c.label, c.rest_label) AS label, coalesce(c.competition, c.rest_competition) AS competition,
+  coalesce({_last("team_id", home)}, c.rest_home_team_id) AS home_team_id,
+  coalesce({_last("team", home)}, c.rest_home_team) AS home_team,
+  coalesce({_last("team_id", away)}, c.rest_away_team_id) AS away_team_id,
+  coalesce({_last("team", away)}, c.rest_away_team) AS away_team,
   {_last("home_score")} AS home_score, {_last("away_score")} AS away_score,
   {_last("status")} AS status, {_last("collection_status")} AS collection_status,
   {_last("current_period")} AS current_period,
@@ -195,7 +197,10 @@ SELECT c.stream_id AS stream_id, c.feed AS feed, c.sport AS sport, c.fixture_id 
    WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch AND a.position = 0) AS recorded_from_start,
   {dialect.time("(SELECT min(f.received_us) FROM frame f WHERE f.stream_id = c.stream_id)")} AS first_received_at,
   {dialect.time("(SELECT max(f.received_us) FROM frame f WHERE f.stream_id = c.stream_id)")} AS last_received_at,
-  c.origin_host AS origin_host, c.ended_why AS ended_why
+  c.origin_host AS origin_host, c.ended_why AS ended_why,
+  {dialect.time("coalesce(c.starts_us, c.rest_starts_us)")} AS scheduled_at,
+  c.season AS season, c.venue AS venue, c.coverage_level AS coverage_level,
+  {dialect.time("c.described_us")} AS described_at
 FROM (SELECT s.*, {current_epoch("s")} AS epoch FROM stream s) c"""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 
 from recorder.cli.options import LogFormat, LogLevel, Quiet, TokenFile, Verbose, command, say
 from recorder.discover import DEFAULT_REST_ENDPOINT
-from recorder.errors import ConfigurationError, UsageError
+from recorder.errors import UsageError
 
 if TYPE_CHECKING:
     from recorder.config import TokenSource
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from recorder.discover.fixtures import Fixture
     from recorder.fixtures import Entry
     from recorder.model import Feed, Stream
-    from recorder.pacing import ConnectLimiter
 
 _DAYS = 7
 
@@ -137,15 +137,14 @@ async def _ask(
     from recorder.discover.asking import discover as ask
     from recorder.discover.asking import look_for
     from recorder.discover.rest import Rest
+    from recorder.sharing.limiting import shared_limiter
 
-    limiter = _limiter()
-    try:
+    # The vendor's limit is on requests of any kind.
+    with closing(shared_limiter(endpoint, None)) as limiter:
         async with Rest(endpoint, token, limiter, proxy=proxy) as rest:
             done = await ask(rest, question)
             moved, gone = await look_for(rest, question, entries, done.fixtures)
             return done, done.fixtures | moved, gone
-    finally:
-        limiter.close()
 
 
 def _update(
@@ -196,18 +195,3 @@ def _feeds(choice: FeedChoice) -> tuple[Feed, ...]:
             return ("media",)
         case _:
             return ("betting",)
-
-
-def _limiter() -> ConnectLimiter:
-    """Return the limiter whose turns all recorders of this machine share: the vendor's limit is on requests."""
-    from recorder.config import state_directory
-    from recorder.pacing import ConnectLimiter
-
-    directory = state_directory()
-    try:
-        return ConnectLimiter(state_directory=directory)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the state directory {directory} cannot be used ({error.strerror}); "
-            "name another in the environment variable STATE_DIRECTORY"
-        ) from None

@@ -21,6 +21,7 @@ from recorder.cli.options import (
     say,
 )
 from recorder.cli.screen import has_terminal
+from recorder.discover import DEFAULT_REST_ENDPOINT
 from recorder.feed.endpoint import DEFAULT_ENDPOINT
 from recorder.pacing import DEFAULT_RATE
 
@@ -84,6 +85,12 @@ def run(
         float,
         typer.Option("--connect-rate", min=0.01, help="Connection attempts a second; more than 5: loopback only."),
     ] = DEFAULT_RATE,
+    describe: Annotated[
+        bool, typer.Option("--describe", help="Ask the vendor's REST what it says of each fixture, and keep it.")
+    ] = False,
+    rest_endpoint: Annotated[
+        str, typer.Option("--rest-endpoint", envvar="RECORDER_REST_ENDPOINT", help="The vendor's REST.", metavar="URL")
+    ] = DEFAULT_REST_ENDPOINT,
     overlap: Annotated[int, typer.Option("--overlap", min=1, help="Stored actions to compare at each resume.")] = 3,
     verbose: Verbose = 0,
     quiet: Quiet = False,
@@ -119,6 +126,8 @@ def run(
         spool_keep_s=spool_keep,
         grace_s=grace,
         on_event=on_event,
+        describe=describe,
+        rest_endpoint=rest_endpoint,
         metrics=metrics,
         timing=Timing(dead=dead_after, linger=linger, give_up=give_up),
     )

@@ -27,6 +27,7 @@ from recorder.cli.options import (
 from recorder.cli.output import Format, write
 from recorder.cli.reading import FormatOption, match_of
 from recorder.errors import UsageError
+from recorder.model import FIXTURE
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
@@ -115,7 +116,8 @@ def _streams(reader: Reader, fixtures: Sequence[str], feed: str | None, sport: s
 def _rows(reader: Reader, *, fixture: str | None, feed: str | None, sport: str | None) -> list[Row[Any]]:
     chosen = {"fixture_id": fixture, "feed": feed, "sport": sport}
     given = {name: value for name, value in chosen.items() if value is not None}
-    where = " AND ".join(f"{name} = :{name}" for name in given) or "1 = 1"
+    # What the vendor's REST said was not recorded over a connection.
+    where = " AND ".join([f"channel <> '{FIXTURE}'", *(f"{name} = :{name}" for name in given)])
     return reader.rows(f"SELECT * FROM streams WHERE {where} ORDER BY sport, fixture_id, feed, channel", given)
 
 

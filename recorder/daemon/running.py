@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recorder import clock, signals
 from recorder.account import PROBE_S, Account
@@ -35,6 +35,9 @@ from recorder.pacing import DEFAULT_RATE, ConnectLimiter
 from recorder.query.doubts import doubts
 from recorder.roster import Roster
 from recorder.sharing.limiting import shared_limiter
+
+if TYPE_CHECKING:
+    from recorder.discover.describing import Describer
 
 _log = logging.getLogger(__name__)
 
@@ -192,9 +195,25 @@ class Daemon:
             progress=lambda appended: self._progress(entry, appended),
         )
 
+    @asynccontextmanager
+    async def _describer(self, home: Home, vendor: Vendor) -> AsyncIterator[Describer | None]:
+        """Give what asks the vendor's REST beside the recording; None: nobody wants to know."""
+        settings = self._settings
+        if not settings.describe:
+            yield None
+            return
+        from recorder.discover.describing import Describer
+        from recorder.discover.rest import Rest
+
+        # Behind all who want to connect.
+        rest = Rest(settings.rest_endpoint, vendor.token, vendor.limiter, urgency=2, proxy=settings.proxy)
+        async with rest:
+            yield Describer(rest, home.writer.submit)
+
     async def _record(self, home: Home, vendor: Vendor, attendant: Attendant) -> None:
-        async with asyncio.TaskGroup() as group:
-            roster = Roster(self._entries, home, partial(self._capture, home, vendor, attendant), group)
+        async with self._describer(home, vendor) as describer, asyncio.TaskGroup() as group:
+            make = partial(self._capture, home, vendor, attendant)
+            roster = Roster(self._entries, home, make, group, describer.around if describer else None)
             beside = [
                 group.create_task(home.allot(self._entries, roster)),
                 group.create_task(attendant.attend(roster)),

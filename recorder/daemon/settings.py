@@ -7,8 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from recorder.archive.spool import SPOOL_KEEP_S
+from recorder.discover import DEFAULT_REST_ENDPOINT
 from recorder.disk import Limits
 from recorder.errors import ConfigurationError
+from recorder.extras import need
 from recorder.feed.endpoint import DEFAULT_ENDPOINT
 from recorder.feed.timing import Timing
 from recorder.metrics.address import address as metrics_address
@@ -42,6 +44,9 @@ class Settings:
     """The command that is run for what needs a hand."""
     metrics: str | None = None
     """Where metrics and health are served, ``HOST:PORT``."""
+    describe: bool = False
+    """Whether the vendor's REST is asked what it says of each fixture, and its answers are kept."""
+    rest_endpoint: str = DEFAULT_REST_ENDPOINT
     disk: Limits = field(default_factory=Limits)
     timing: Timing = field(default_factory=Timing)
 
@@ -55,6 +60,11 @@ class Settings:
             raise ConfigurationError(
                 f"{self.endpoint} would carry the token unencrypted; use wss:// (ws:// is for this machine only)"
             )
+        if self.describe:
+            from recorder.discover.rest import check_endpoint
+
+            check_endpoint(self.rest_endpoint)
+            need("httpx", "discover")
         if self.metrics is not None:
             metrics_address(self.metrics)
         if self.connect_rate > DEFAULT_RATE and not local:

@@ -61,6 +61,13 @@ class StreamRow(rows.StreamRow, frozen=True):
     starts_at: datetime | None
     created_at: datetime
     ended: str | None
+    rest_label: str | None
+    rest_competition: str | None
+    rest_home_team_id: str | None
+    rest_home_team: str | None
+    rest_away_team_id: str | None
+    rest_away_team: str | None
+    rest_starts_at: datetime | None
 
 
 class Session(rows.Session, frozen=True):

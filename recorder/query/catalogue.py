@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from recorder.model import FIXTURE
 from recorder.query.reading import Reader
 
 # Letters that Unicode does not take apart into a plain one and its mark.
@@ -41,13 +42,15 @@ class Entry:
 
 def entries(reader: Reader) -> list[Entry]:
     """Return every stream with its teams; reads a few rows of each, and so takes longer the more there are."""
-    return [Entry(**row._mapping) for row in reader.rows(f"SELECT {_COLUMNS} FROM streams ORDER BY fixture_id, feed")]
+    rows = reader.rows(f"SELECT {_COLUMNS} FROM streams WHERE channel <> '{FIXTURE}' ORDER BY fixture_id, feed")
+    return [Entry(**row._mapping) for row in rows]
 
 
 def entries_by_id(reader: Reader, beginning: str) -> list[Entry]:
     """Return the streams of the fixtures whose id begins so, by key: the whole id alone where there is such a one."""
     found = reader.rows(
-        f"SELECT {_COLUMNS} FROM streams WHERE fixture_id >= :first AND fixture_id < :behind",
+        f"SELECT {_COLUMNS} FROM streams WHERE fixture_id >= :first AND fixture_id < :behind "
+        f"AND channel <> '{FIXTURE}'",
         {"first": beginning, "behind": beginning + "\U0010ffff"},
     )
     whole = [row for row in found if row.fixture_id == beginning]

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 
 from recorder import clock
 from recorder.archive.dialect import Dialect
-from recorder.model import microseconds
+from recorder.model import FIXTURE, microseconds
 from recorder.query.catalogue import first_occurred, slug
 from recorder.query.reading import Reader
 from recorder.query.rows import StreamRow, kinds
@@ -211,4 +211,5 @@ LEFT JOIN (
     CAST(sum(x.frames) FILTER (WHERE x.closed_us IS NULL) AS BIGINT) AS messages_counted,
     CAST(sum({numbered}) FILTER (WHERE x.closed_us IS NULL) AS BIGINT) AS messages_numbered
   FROM session x GROUP BY x.stream_id
-) h ON h.stream_id = v.stream_id"""
+) h ON h.stream_id = v.stream_id
+WHERE v.channel <> '{FIXTURE}'"""

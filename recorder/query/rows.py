@@ -80,6 +80,11 @@ class StreamRow(View, frozen=True):
     last_received_at: datetime | None
     origin_host: str | None
     ended_why: str | None
+    scheduled_at: datetime | None
+    season: str | None
+    venue: str | None
+    coverage_level: str | None
+    described_at: datetime | None
 
 
 class Action(View, frozen=True):

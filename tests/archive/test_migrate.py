@@ -268,7 +268,7 @@ def test_newer_archive_is_refused_to_the_byte(file: Filled) -> None:
 
 def test_newer_archive_that_is_compatible_is_used(archive: Filled, caplog: pytest.LogCaptureFixture) -> None:
     """Reading and writing go on, the newer version's views and columns stay, and a line of the log tells."""
-    at_revision(archive, "0004", compatible_since=REVISIONS[-1])
+    at_revision(archive, "8999", compatible_since=REVISIONS[-1])
     execute(archive, "DROP VIEW names", "CREATE VIEW names AS SELECT 'newer' AS name")
     history = History()
     history.add(type="Goal")
@@ -276,10 +276,10 @@ def test_newer_archive_that_is_compatible_is_used(archive: Filled, caplog: pytes
         archive.write(*history.operations)
         with reading(archive.url) as reader:
             assert [row.type for row in reader.rows("SELECT type FROM timeline")] == ["Goal"]
-            assert migrate.state(reader.connection) == (SchemaState.NEWER_COMPATIBLE, "0004")
+            assert migrate.state(reader.connection) == (SchemaState.NEWER_COMPATIBLE, "8999")
     assert archive.select("SELECT expected_goals FROM action") == [(None,)]
     assert archive.select("SELECT name FROM names") == [("newer",)]
-    assert "0004, of a newer recorder" in caplog.text
+    assert "8999, of a newer recorder" in caplog.text
 
 
 def older(

@@ -398,6 +398,8 @@ def test_run_shows_it(tmp_path: Path, server: VendorServer, terminal: Terminal) 
     match, shell = load("soccer-france-romania"), Shell(tmp_path, server)
     server.serve(match)
     shell.write_list(match)
-    process = shell.start_run("--until-finished", "--linger", "0", stderr=terminal.side, env={"TERM": "xterm-256color"})
-    assert process.wait(PATIENCE_S) == 0
+    with shell.start_run(
+        "--until-finished", "--linger", "0", stderr=terminal.side, env={"TERM": "xterm-256color"}
+    ) as process:
+        assert process.wait(PATIENCE_S) == 0
     terminal.wait_for("1 finished")

@@ -6,6 +6,7 @@ are; the statements are the same on every database.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import lru_cache
 
 from sqlalchemy import Connection, Table, select, tuple_
@@ -16,9 +17,11 @@ from recorder.archive.merging.comparing import other_bytes
 from recorder.archive.merging.load import Load, place
 from recorder.archive.merging.refusals import Conflict, Purged
 from recorder.errors import IdentityClash
+from recorder.operations import Description
 
 _STREAM_NAME = ("feed", "sport", "fixture_id", "channel")
 _SAID_BY_THE_LIST = ("label", "competition", "speed", "starts_us")
+_DESCRIBED = (*(field.name for field in fields(Description)), "described_us")
 _FILLED_IN = ("label", "competition", "starts_us", "origin_host", "ended", "ended_why")
 
 _STREAM = place(tables.action.c.stream_id)
@@ -193,6 +196,10 @@ def _settle_streams(connection: Connection, load: Load) -> None:
     filled = ", ".join(f"{name} = coalesce(stream.{name}, l.{name})" for name in _FILLED_IN)
     earliest = "created_us = CASE WHEN l.created_us < stream.created_us THEN l.created_us ELSE stream.created_us END"
     connection.exec_driver_sql(f"UPDATE stream SET {filled}, {earliest} {known}")
+    # What the vendor's REST said last holds, all of it: so it comes to the same in whatever order archives meet.
+    described = ", ".join(f"{name} = l.{name}" for name in _DESCRIBED)
+    later = "l.described_us > coalesce(stream.described_us, -1)"
+    connection.exec_driver_sql(f"UPDATE stream SET {described} {known} AND {later}")
     if load.spoken_for:
         said = ", ".join(f"{name} = coalesce(l.{name}, stream.{name})" for name in _SAID_BY_THE_LIST)
         # Whole numbers of our own, none of which came from outside.

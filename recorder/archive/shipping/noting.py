@@ -16,6 +16,7 @@ from recorder.operations import (
     BeginEpoch,
     CloseSession,
     CopyAction,
+    DescribeStream,
     EndStream,
     MakeEpochCurrent,
     OpenGap,
@@ -293,6 +294,8 @@ def _note(changes: Changes, operation: Operation) -> None:
     match operation:
         case OpenStream() | EndStream():
             changes.stream = changes.epochs = True
+        case DescribeStream():
+            changes.stream = True
         case BeginEpoch() | MakeEpochCurrent():
             changes.epochs = True
         case OpenGap() | ResolveGaps():
