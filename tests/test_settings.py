@@ -15,7 +15,6 @@ from typer.main import get_command
 
 from docs import make_settings
 from recorder.cli.app import app
-from recorder.cli.options import holds_password
 from recorder.cli.sources import known, leaves, long_name
 from recorder.errors import ConfigurationError
 from recorder.settings import names
@@ -364,15 +363,6 @@ def test_where_the_file_is_looked_for(tmp_path: Path) -> None:
 def test_passwords_are_covered(text: str, shown: str) -> None:
     assert masked(text) == shown
     assert holds_secret(text) is (text != shown)
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["postgresql://user:pw@host/name", "postgresql://u@h/n?PASSWORD=pw", "sqlite:///a:b@c.db", "postgresql://:@/"],
-)
-def test_what_may_not_stand_on_the_command_line_is_covered(url: str) -> None:
-    """The two judges of a database's URL agree."""
-    assert holds_secret(url) or not holds_password(url)
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
