@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 3
 
-.PHONY: help demo test lint types campaign citus bench-export bench-layout bench-merge bench-shipping bench-timeline image requirements clean
+.PHONY: help demo test lint types campaign citus bench-export bench-layout bench-merge bench-shipping bench-timeline image man settings requirements clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -48,6 +48,12 @@ bench-layout: $(VENV)/ready  ## bytes on disk per action, by table layout
 
 image: $(VENV)/ready  ## docs/images: what `make demo` looks like, and a match that it recorded
 	$(BIN)/python -m docs.make_image
+
+man: $(VENV)/ready  ## docs/man and docs/completions, from the commands as they are
+	$(BIN)/python -m docs.make_man
+
+settings: $(VENV)/ready  ## the table of docs/settings.md, from the commands as they are
+	$(BIN)/python -m docs.make_settings
 
 requirements: $(VENV)/ready  ## pin the versions that development and CI use, with hashes and without addresses
 	$(BIN)/python -m pip install --quiet uv

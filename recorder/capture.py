@@ -42,6 +42,8 @@ _SURVIVED_S = 30.0
 _QUIET_FAILURES = 2
 _ONE_PASS_FAILURES = 5
 _LOOK_AGAIN_S = 60.0
+_DIALS_S = 60.0
+"""More than all time-outs of a handshake together."""
 _RECORDER = f"pid {os.getpid()}"
 
 
@@ -63,6 +65,8 @@ class Vendor:
 class Capture:
     """Records one stream until it has ended or is cancelled; ``progress`` is told of each new action.
 
+    ``expect`` is told in how many seconds we shall be heard of again at the latest; None: nobody can say.
+
     ``lead_s``: how long before its start a stream is opened, when the list tells its start.
     """
 
@@ -78,6 +82,7 @@ class Capture:
         timing: Timing,
         lead_s: float,
         progress: Callable[[int], None],
+        expect: Callable[[float | None], None] = lambda _again_in_s: None,
     ) -> None:
         self.entry = entry
         self._writer = writer
@@ -86,6 +91,7 @@ class Capture:
         self._timing = timing
         self._lead_s = lead_s
         self._progress = progress
+        self._expect = expect
         self._backoff = Backoff(vendor.backoff_s, timing.poll)
         self._got_on = False
         self._came_ns = clock.elapsed_ns()
@@ -100,6 +106,12 @@ class Capture:
 
     async def run(self) -> Done | None:
         """Record; return how it went to its end; None: one pass was asked for and could not be made."""
+        try:
+            return await self._run()
+        finally:
+            self._expect(None)
+
+    async def _run(self) -> Done | None:
         now_us = clock.wall_us()
         self._writer.submit([self._opening(now_us), *self._ledger.begin(now_us)])
         await self._start()
@@ -122,6 +134,7 @@ class Capture:
     async def _turn(self) -> Attempt:
         """Wait until we may dial: the matches in play come first."""
         account = self._vendor.account
+        self._expect(None)  # others may be before us for as long as they like
         while True:
             rank = 2 * self._backoff.refusals + (not self._ledger.standing.in_play)
             await account.permission(rank, self.entry.stream)
@@ -135,6 +148,7 @@ class Capture:
         """Wait for the start that the list tells; looked at again and again, since the wall clock may be set."""
         while self._until == "finished" and (left_s := self._until_due_s() - self._lead_s) > 0:
             _log.info("%s: opens in %.0f s", self.entry.stream, left_s)
+            self._expect(min(left_s, _LOOK_AGAIN_S))
             self._revised.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left_s, _LOOK_AGAIN_S)):
@@ -165,6 +179,7 @@ class Capture:
         level = logging.WARNING if loud and seconds else logging.INFO
         _log.log(level, "%s: %s; dialling again in %.1f s", self.entry.stream, decision.why, seconds)
         if seconds:
+            self._expect(seconds)
             await asyncio.sleep(seconds)
 
     async def _connection(self, attempt: Attempt) -> Next:
@@ -184,10 +199,13 @@ class Capture:
         ask = self._ledger.resume.ask()
         url = self._url(ask)
         _log.info("%s: dialling from %s (%s)", self.entry.stream, ask.start_position or 0, ask.why or "a full read")
+        self._expect(_DIALS_S)
         self._ledger.open_session()
         self._writer.submit([self._opened(session_id, opened_us, opened_ns, url, ask)])
         session = self._session(session_id, opened_us, opened_ns, ask)
-        conversation = _Conversation(session, self._writer, self._let_in, self._stored, self._vendor.token)
+        conversation = _Conversation(
+            session, self._writer, self._let_in, self._stored, self._vendor.token, self._expect
+        )
         decision: Next | None = None
         try:
             async with dial(url, endpoint.headers(), proxy=self._vendor.proxy) as connection:
@@ -303,12 +321,14 @@ class _Conversation:
         let_in: Callable[[], None],
         stored: Callable[[int, Iterable[Operation]], None],
         token: TokenSource,
+        expect: Callable[[float | None], None],
     ) -> None:
         self._session = session
         self._writer = writer
         self._let_in = let_in
         self._stored = stored
         self._token = token
+        self._expect = expect
         self._pausing = False
         self.why: str | None = None
         """Why we closed it; None: the peer did."""
@@ -357,6 +377,7 @@ class _Conversation:
 
     async def _watch(self, connection: Connection) -> None:
         while True:
+            self._expect(self._session.tick_s)
             await asyncio.sleep(self._session.tick_s)
             if self._pausing:
                 continue

@@ -143,10 +143,10 @@ class TokenSource:
     """
 
     def __init__(self, file: Path | None, environment: Mapping[str, str] = os.environ) -> None:
-        credentials = environment.get("CREDENTIALS_DIRECTORY")
+        credential = _credential(environment.get("CREDENTIALS_DIRECTORY"))
         self._from_systemd = False
-        if file is None and credentials and (Path(credentials) / "recorder-token").exists():
-            file = Path(credentials) / "recorder-token"
+        if file is None and credential is not None:
+            file = credential
             self._from_systemd = True
         self._file = file
         self._fixed = environment.get("RECORDER_TOKEN", "").strip()
@@ -190,6 +190,20 @@ class TokenSource:
                 "or RECORDER_TOKEN_FILE (or set RECORDER_TOKEN)"
             )
         return self._fixed
+
+
+def _credential(directory: str | None) -> Path | None:
+    """Return the file that systemd laid for us, None when there is none."""
+    if not directory:
+        return None
+    file = Path(directory) / "recorder-token"
+    try:
+        return file if file.exists() else None
+    except OSError as error:
+        raise TokenError(
+            f"$CREDENTIALS_DIRECTORY, {directory}, cannot be looked into ({error.strerror}); "
+            "unset it, or let systemd set it (LoadCredential=)"
+        ) from None
 
 
 def _read_private(path: Path, others: int) -> str:

@@ -378,3 +378,9 @@ def test_state_directory() -> None:
     for environment in ({}, {"STATE_DIRECTORY": ""}):
         assert state_directory(environment).name == "recorder"
         assert state_directory(environment).is_absolute()
+
+
+def test_a_credentials_directory_that_cannot_be_looked_into() -> None:
+    """It is a sentence, and no traceback."""
+    with pytest.raises(TokenError, match="CREDENTIALS_DIRECTORY"):
+        TokenSource(None, {"CREDENTIALS_DIRECTORY": "/" + "long" * 2000})

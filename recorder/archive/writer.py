@@ -63,6 +63,10 @@ class Writer:
         """Called on the writer's thread with the operations of each transaction once it is durable; must be quick."""
         self.listeners: list[Callable[[Sequence[Operation], float], None]] = []
         """As `committed`, with the seconds that storing them took. Whoever only watches; add to it before recording."""
+        self.given = 0
+        """How much was submitted since the start: operations, errands, and who waits for what came before."""
+        self.done = 0
+        """How much of that is done: durable, or answered."""
         self._failed = failed
         self._held = self.dialect.hold(url)
         try:
@@ -91,6 +95,7 @@ class Writer:
         with self._condition:
             self._raise_refusal()
             self._pending.extend(operations)
+            self.given += len(operations)
             self._pending_bytes += size
             self._condition.notify()
 
@@ -107,6 +112,7 @@ class Writer:
         with self._condition:
             self._raise_refusal()
             self._pending.append(errand)
+            self.given += 1
             self._condition.notify()
         return errand.future
 
@@ -116,6 +122,7 @@ class Writer:
         with self._condition:
             self._raise_refusal()
             self._pending.append(future)
+            self.given += 1
             self._condition.notify()
         return future
 
@@ -159,6 +166,7 @@ class Writer:
                             self._run_errands(connection, [item for item in items if isinstance(item, _Errand)])
                         else:
                             self._store(connection, list(items))
+                    self.done += len(batch)
         except BaseException as error:
             self._fail(error, futures)
 

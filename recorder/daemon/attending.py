@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +26,7 @@ from recorder.model import StoredStream
 from recorder.roster import Roster
 from recorder.tally import StreamTally, Tally
 from recorder.tally.causes import gap_cause
+from recorder.tally.values import State
 
 if TYPE_CHECKING:
     from recorder.metrics.endpoint import Endpoint
@@ -32,12 +34,19 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
+_STATES: tuple[tuple[State, str], ...] = (
+    ("connected", "connected"),
+    ("between", "between connections"),
+    ("waiting", "waiting"),
+    ("over", "over"),
+)
 
 
 class Attendant:
     """Counts what is stored in ``home``, and looks after the run while it goes on.
 
-    ``tell`` is given what needs a hand, ``fail`` what must end the run. Nothing that goes wrong here ends it otherwise.
+    ``tell`` is given what needs a hand, ``fail`` what must end the run; ``stalled`` says what does not get on. Nothing
+    that goes wrong here ends the run otherwise.
     """
 
     def __init__(
@@ -48,6 +57,7 @@ class Attendant:
         *,
         tell: Callable[[Event], None],
         fail: Callable[[RecorderError], None],
+        stalled: Callable[[], str | None],
     ) -> None:
         self.tally = Tally()
         self._pulse = Pulse()
@@ -56,6 +66,7 @@ class Attendant:
         self._vendor = vendor
         self._tell = tell
         self._fail = fail
+        self._stalled = stalled
         self._needs = Needs()
         self._disk = DiskWatch(Path(str(home.writer.url.database)), settings.disk)
         self._disk_due_ns = 0
@@ -100,7 +111,15 @@ class Attendant:
             pending_bytes=self._home.writer.pending_bytes,
             disk_free_bytes=None if room is None else room.free_bytes,
             disk_level=self._disk.level,
+            stalled=self._stalled(),
         )
+
+    def sentence(self) -> str:
+        """Say in one line how it goes (`systemctl status`)."""
+        if self._is_ending:
+            return "leaving: what was received is stored"
+        found = Counter(tally.state for tally in self.tally.streams().values())
+        return ", ".join(f"{found[state]} {word}" for state, word in _STATES if found[state]) or "no streams yet"
 
     def ends(self) -> None:
         """Learn that the run is about to end: what is not there any more is no trouble."""

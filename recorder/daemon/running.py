@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,31 +13,31 @@ from typing import TYPE_CHECKING, Any
 
 from recorder import clock, signals
 from recorder.account import PROBE_S, Account
-from recorder.archive.spool import spool_directory
 from recorder.capture import Capture, Vendor
 from recorder.config import TokenSource
 from recorder.daemon.attending import Attendant
+from recorder.daemon.concluding import Outcome
 from recorder.daemon.following import Follower
+from recorder.daemon.leaving import Leaving
+from recorder.daemon.parts import describer_of, home_of, limiter_of
 from recorder.daemon.settings import Settings
 from recorder.errors import (
     DatabaseAway,
-    Doubt,
     RecorderError,
     StoppedEarly,
-    Unreachable,
-    worst_exit_code,
 )
 from recorder.events import Event, Teller
 from recorder.fixtures import Entry
 from recorder.home.local import Home
+from recorder.liveness import Liveness, Progress, Promises
 from recorder.model import StoredStream
+from recorder.notify import Notifier, stacks_when_killed
 from recorder.pacing import DEFAULT_RATE, ConnectLimiter
 from recorder.query.doubts import doubts
 from recorder.roster import Roster
-from recorder.sharing.limiting import shared_limiter
 
 if TYPE_CHECKING:
-    from recorder.discover.describing import Describer
+    pass
 
 _log = logging.getLogger(__name__)
 
@@ -65,44 +65,39 @@ class Daemon:
         # A server on this machine that takes more attempts a second is not bothered by more of these either.
         self._scale = min(1.0, DEFAULT_RATE / settings.connect_rate)
         self._account = Account(keep_trying=settings.keep_trying, probe_s=PROBE_S * self._scale)
-        self._stop = asyncio.Event()
+        self._leaving = Leaving()
         self._archive_failed = asyncio.Event()
-        self._stopped_by: str | None = None
-        self._failure: RecorderError | None = None
-        self._hurried: list[Callable[[], None]] | None = []
-        """What is to be cut short when asked a second time; None once that has happened."""
         self._left = set(self._entries)
         """Streams that are not known to have ended."""
         self._begun: Collection[int] = ()
         """Streams that were recorded here."""
         self._teller: Teller | None = None
+        self._notifier = Notifier()  # now: no child may inherit what is meant for us
+        self._promises = Promises()
+        self._attendant: Attendant | None = None
 
     def stop(self, why: str) -> None:
-        """End the run: store what was received, ship what time allows, and leave."""
-        self._stopped_by = self._stopped_by or why
-        self._stop.set()
-
-    def hurry(self, why: str) -> None:
-        """End the run, and wait for nobody: store what was received and leave."""
-        self.stop(why)
-        waiting, self._hurried = self._hurried, None
-        for cut_short in waiting or ():
-            cut_short()
-
-    def fail(self, error: RecorderError) -> None:
-        """End the run as `stop` does; ``error`` is what has to be said."""
-        self._failure = self._failure or error
-        self._stop.set()
+        """End the run in order."""
+        self._leaving.stop(why)
 
     def read_again(self) -> None:
         """Have the list read again, which is said even if nothing has changed."""
         if self._follower is not None:
+            self._notifier.reloading()
             self._follower.read_again()
+            self._notifier.ready()  # a list that is refused is told of otherwise
         else:
             _log.warning("SIGHUP: the list did not come from a file, there is nothing to read again")
 
     async def run(self) -> None:
         """Record until the end; returns when all is well, else raises what has to be said (and its exit code)."""
+        if self._notifier.watchdog_s is not None:
+            stacks_when_killed()
+        with closing(self._notifier):
+            await self._told()
+
+    async def _told(self) -> None:
+        """Run, and have events told."""
         self._teller = None if self._settings.on_event is None else Teller(self._settings.on_event)
         telling = asyncio.create_task(self._teller.work()) if self._teller else None
         try:
@@ -130,12 +125,13 @@ class Daemon:
             loop.call_soon_threadsafe(self._archive_failed.set)
 
         with ExitStack() as handling:
-            handling.enter_context(signals.handled(self.stop, self.hurry))
+            handling.enter_context(signals.handled(self._leaving.stop, self._leaving.hurry))
             handling.enter_context(signals.on_hangup(self.read_again, gone=lambda: self.stop("SIGHUP")))
             # In a thread: a database may take its time, and a signal must not.
-            home = await asyncio.to_thread(self._home, failed, loop)
+            home = await asyncio.to_thread(home_of, self._settings, failed, loop)
             doubtful, behind = await self._with(home, token)
-        self._conclude(doubtful, behind)
+        if (error := self._outcome(doubtful, behind).error()) is not None:
+            raise error
 
     def _tell(self, event: Event) -> None:
         if event.kind in _LOGGED:
@@ -146,8 +142,11 @@ class Daemon:
     async def _with(self, home: Home, token: TokenSource) -> tuple[list[str], RecorderError | None]:
         """Record; return what cannot be proven, and what has to be said of rows left behind."""
         doubtful: list[str] = []
+        liveness = Liveness(self._notifier, partial(self._look_at, home), self._sentence)
+        # Until the end: what is left to be stored and shipped may take its time.
+        watching = asyncio.create_task(liveness.watch())
         try:
-            limiter = self._limiter()
+            limiter = limiter_of(self._settings)
             try:
                 vendor = Vendor(
                     self._settings.endpoint,
@@ -157,29 +156,29 @@ class Daemon:
                     backoff_s=DEFAULT_RATE / self._settings.connect_rate,
                     proxy=self._settings.proxy,
                 )
-                with Attendant(self._settings, home, vendor, tell=self._tell, fail=self.fail) as attendant:
+                with Attendant(
+                    self._settings,
+                    home,
+                    vendor,
+                    tell=self._tell,
+                    fail=self._leaving.fail,
+                    stalled=lambda: liveness.stalled,
+                ) as attendant:
                     await self._record(home, vendor, attendant)
             finally:
                 limiter.close()
             doubtful = await self._doubts(home)
         finally:
             behind = await asyncio.to_thread(home.close)
+            watching.cancel()
+            await asyncio.wait([watching])
         return doubtful, behind
 
-    def _home(self, failed: Callable[[], None], loop: asyncio.AbstractEventLoop) -> Home:
-        settings = self._settings
-        directory = spool_directory(settings.database_url, settings.spool)
-        if directory is None:
-            return Home(settings.database_url, failed)
-        from recorder.home.shared import SharedHome
+    def _look_at(self, home: Home) -> Progress:
+        return Progress(home.writer.given, home.writer.done, self._promises.broken(clock.elapsed_ns()))
 
-        return SharedHome(settings.database_url, directory, failed, keep_s=settings.spool_keep_s, loop=loop)
-
-    def _limiter(self) -> ConnectLimiter:
-        settings = self._settings
-        if settings.connect_rate > DEFAULT_RATE:  # this machine's own server (see `check`): no turns to share
-            return ConnectLimiter(settings.connect_rate)
-        return shared_limiter(settings.endpoint, settings.database_url, settings.connect_rate)
+    def _sentence(self) -> str:
+        return "opening the archive" if self._attendant is None else self._attendant.sentence()
 
     def _capture(self, home: Home, vendor: Vendor, attendant: Attendant, entry: Entry, stored: StoredStream) -> Capture:
         attendant.resumed(entry.stream.stream_id, stored)
@@ -193,25 +192,11 @@ class Daemon:
             timing=replace(self._settings.timing, poll=self._settings.timing.poll * self._scale),
             lead_s=self._settings.lead_s,
             progress=lambda appended: self._progress(entry, appended),
+            expect=partial(self._promises.heard, str(entry.stream)),
         )
 
-    @asynccontextmanager
-    async def _describer(self, home: Home, vendor: Vendor) -> AsyncIterator[Describer | None]:
-        """Give what asks the vendor's REST beside the recording; None: nobody wants to know."""
-        settings = self._settings
-        if not settings.describe:
-            yield None
-            return
-        from recorder.discover.describing import Describer
-        from recorder.discover.rest import Rest
-
-        # Behind all who want to connect.
-        rest = Rest(settings.rest_endpoint, vendor.token, vendor.limiter, urgency=2, proxy=settings.proxy)
-        async with rest:
-            yield Describer(rest, home.writer.submit)
-
     async def _record(self, home: Home, vendor: Vendor, attendant: Attendant) -> None:
-        async with self._describer(home, vendor) as describer, asyncio.TaskGroup() as group:
+        async with describer_of(self._settings, home, vendor) as describer, asyncio.TaskGroup() as group:
             make = partial(self._capture, home, vendor, attendant)
             roster = Roster(self._entries, home, make, group, describer.around if describer else None)
             beside = [
@@ -220,28 +205,24 @@ class Daemon:
             ]
             if self._follower is not None:
                 beside.append(group.create_task(self._follower.follow(home, roster)))
+            self._attendant = attendant
+            self._notifier.ready(self._sentence())
             await self._end(roster, home, vendor.limiter)
+            self._notifier.stopping()
             attendant.ends()
-            self._cut_short_by(roster.hurry, home.hurry)
+            self._leaving.cut_short_by(roster.hurry, home.hurry)
             for task in beside:
                 task.cancel()
             await asyncio.wait(beside)
             await roster.halt_all()
-            await home.leave(0.0 if self._hurried is None else self._settings.grace_s)
+            await home.leave(0.0 if self._leaving.is_hurried else self._settings.grace_s)
             self._begun = roster.begun
             self._left = {number for number in self._entries if not self._is_over(number, roster, home)}
-
-    def _cut_short_by(self, *ways: Callable[[], None]) -> None:
-        if self._hurried is None:
-            for cut_short in ways:
-                cut_short()
-        else:
-            self._hurried += ways
 
     async def _end(self, roster: Roster, home: Home, limiter: ConnectLimiter) -> None:
         """Wait for whatever ends the run first."""
         waiting: list[asyncio.Future[Any]] = [
-            asyncio.ensure_future(self._stop.wait()),
+            asyncio.ensure_future(self._leaving.asked.wait()),
             asyncio.ensure_future(self._archive_failed.wait()),
             asyncio.ensure_future(self._account.shut_out.wait()),
             asyncio.ensure_future(self._all_over(roster, home, limiter)),
@@ -282,27 +263,18 @@ class Daemon:
         except DatabaseAway:  # it went at the last moment, and has everything
             return await asyncio.to_thread(doubts, home.local_url, self._begun, strict=self._settings.strict)
 
-    def _conclude(self, doubtful: list[str], behind: RecorderError | None) -> None:
-        """Raise what the user must hear, the gravest first (contract, exit codes)."""
-        settings = self._settings
-        found = [error for error in (self._failure, self._account.verdict(), behind) if error is not None]
-        left = self._left
-        if left and self._account.tried and not self._account.reached:
-            found.append(
-                Unreachable(f"{settings.endpoint} could not be reached for any of {len(left)} streams; try again later")
-            )
-        if left and (settings.until_finished or settings.once):
-            found.append(
-                StoppedEarly(
-                    f"stopped by {self._stopped_by or 'failed attempts'} before {len(left)} of {len(self._entries)} "
-                    "streams had finished; everything received is stored, run it again to go on"
-                )
-            )
-        if doubtful:
-            found.append(Doubt("; ".join(doubtful) + "; see `recorder status`"))
-        if found:
-            worst = worst_exit_code(error.exit_code for error in found)
-            raise next(error for error in found if error.exit_code == worst)
+    def _outcome(self, doubtful: list[str], behind: RecorderError | None) -> Outcome:
+        settings, account = self._settings, self._account
+        return Outcome(
+            endpoint=settings.endpoint,
+            streams=len(self._entries),
+            left=len(self._left),
+            wanted_all=settings.until_finished or settings.once,
+            was_reached=account.reached or not account.tried,
+            why=self._leaving.why,
+            failures=(self._leaving.failure, account.verdict(), behind),
+            doubtful=doubtful,
+        )
 
 
 def run(
@@ -316,5 +288,7 @@ def run(
     ``source``, the list's file or directory, is followed while it is edited.
     """
     settings.check()
-    if entries:
+    if not entries:
+        Notifier().ready("no fixtures in the list")  # else systemd takes it for a failed start
+    else:
         asyncio.run(Daemon(settings, entries, progress, source).run())
