@@ -167,7 +167,7 @@ def test_a_refused_token_reaches_the_command(tmp_path: Path, server: VendorServe
     with pytest.raises(TokenError):
         recording.run(match, on_event=f"sh -c 'cat >> {told}; env >> {told}.env'")
     events = [json.loads(line) for line in told.read_text().splitlines()]
-    assert [event["kind"] for event in events] == ["stopped"]
+    assert [event["kind"] for event in events] == ["token_refused", "stopped"]
     assert "check the token" in events[0]["sentence"]
     token = (tmp_path / "token").read_text()
     assert token not in told.read_text() + Path(f"{told}.env").read_text()

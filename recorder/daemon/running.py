@@ -21,12 +21,8 @@ from recorder.daemon.following import Follower
 from recorder.daemon.leaving import Leaving
 from recorder.daemon.parts import describer_of, home_of, limiter_of
 from recorder.daemon.settings import Settings
-from recorder.errors import (
-    DatabaseAway,
-    RecorderError,
-    StoppedEarly,
-)
-from recorder.events import Event, Teller
+from recorder.errors import DatabaseAway, DiskError, RecorderError, StoppedEarly, TokenError
+from recorder.events import Event, Kind, Teller
 from recorder.fixtures import Entry
 from recorder.home.local import Home
 from recorder.liveness import Liveness, Progress, Promises
@@ -103,14 +99,24 @@ class Daemon:
         try:
             await self._run()
         except Exception as error:
-            if not isinstance(error, StoppedEarly):  # somebody stopped it, and knows
-                self._tell(Event("stopped", f"the run ended: {error}", clock.wall_us()))
+            self._tell_end(error)
             raise
         finally:
             if self._teller is not None and telling is not None:
                 await self._teller.finish(_LAST_EVENTS_S)
                 telling.cancel()
                 await asyncio.wait([telling])
+
+    def _tell_end(self, error: Exception) -> None:
+        if isinstance(error, StoppedEarly):
+            return  # somebody stopped it, and knows
+        kinds: list[Kind] = ["stopped"]
+        if isinstance(error, TokenError):
+            kinds.insert(0, "token_refused")
+        elif isinstance(error, DiskError) and error is not self._leaving.failure:  # else it was told
+            kinds.insert(0, "disk")
+        for kind in kinds:
+            self._tell(Event(kind, f"the run ended: {error}", clock.wall_us()))
 
     async def _run(self) -> None:
         token = TokenSource(self._settings.token_file)
