@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from recorder import logs
 from recorder.capture import Capture
-from recorder.errors import RecorderError
+from recorder.errors import DamagedArchive, RecorderError
 from recorder.feed.decisions import Done
 from recorder.fixtures import Entry
 from recorder.home.local import Home
@@ -41,6 +41,8 @@ class Roster:
         make: Make,
         group: asyncio.TaskGroup,
         around: Around | None = None,
+        *,
+        fail: Callable[[RecorderError], None] = lambda _error: None,
     ) -> None:
         self.begun: set[int] = set()
         """Streams that were recorded here, for however long."""
@@ -54,6 +56,7 @@ class Roster:
         self._home = home
         self._make = make
         self._group = group
+        self._fail = fail
         self._around = around
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._captures: dict[int, Capture] = {}
@@ -167,6 +170,9 @@ class Roster:
                     self.done.add(stream_id)
                     await self._home.done(stream_id, ended=done.ended is not None)
                 break
+            except DamagedArchive as error:
+                self._fail(error)  # of our own data: never tried again, never passed over
+                return
             except Exception:
                 if self._home.writer.error is not None:
                     return  # told once, when the writer is closed

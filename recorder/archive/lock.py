@@ -28,8 +28,12 @@ class WriterLock:
             raise ArchiveHeld(
                 f"{database} is being written by {holder}; stop that recorder or give this one another database"
             ) from None
-        os.ftruncate(self._file, 0)
-        os.write(self._file, f"recorder pid {os.getpid()} since {since}\n".encode())
+        try:
+            os.ftruncate(self._file, 0)
+            os.write(self._file, f"recorder pid {os.getpid()} since {since}\n".encode())
+        except OSError:  # no room: whoever tries again in this process must not meet himself
+            os.close(self._file)
+            raise
 
     def release(self) -> None:
         """Let another process write."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
+_COLLECT_S = 600.0
+"""A connection that is over is a ring of objects. Left to itself Python looks for such rings when a quarter of all
+objects are new, here after many hours; a look takes some hundredths of a second."""
 _STATES: tuple[tuple[State, str], ...] = (
     ("connected", "connected"),
     ("between", "between connections"),
@@ -70,6 +74,7 @@ class Attendant:
         self._needs = Needs()
         self._disk = DiskWatch(Path(str(home.writer.url.database)), settings.disk)
         self._disk_due_ns = 0
+        self._collect_due_ns = clock.elapsed_ns() + int(_COLLECT_S * 1e9)
         self._is_ending = False
         self._open = ExitStack()
         home.writer.listeners.append(self.tally.committed)
@@ -140,9 +145,12 @@ class Attendant:
             if not tally.is_over and stream_id not in recorded:
                 self.tally.left(stream_id)
         self._look_at_needs(streams)
+        if clock.elapsed_ns() >= self._collect_due_ns:
+            self._collect_due_ns = clock.elapsed_ns() + int(_COLLECT_S * 1e9)
+            gc.collect()
         if clock.elapsed_ns() >= self._disk_due_ns:
             self._disk_due_ns = clock.elapsed_ns() + int(DISK_LOOK_S * 1e9)
-            await self._look_at_disk()
+            await self.look_at_disk()
 
     def _look_at_needs(self, streams: Mapping[int, StreamTally]) -> None:
         backlog, account = self._home.backlog, self._vendor.account
@@ -157,7 +165,8 @@ class Attendant:
         for event in self._needs.look(scene):
             self._tell(event)
 
-    async def _look_at_disk(self) -> None:
+    async def look_at_disk(self) -> None:
+        """Warn of little room; end the run where there is none."""
         try:
             # In a thread: a network file system may not answer for long.
             sentence = await asyncio.to_thread(self._disk.check)

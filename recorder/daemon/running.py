@@ -170,7 +170,9 @@ class Daemon:
                     fail=self._leaving.fail,
                     stalled=lambda: liveness.stalled,
                 ) as attendant:
-                    await self._record(home, vendor, attendant)
+                    await attendant.look_at_disk()  # before anything is dialled
+                    if self._leaving.failure is None:
+                        await self._record(home, vendor, attendant)
             finally:
                 limiter.close()
             doubtful = await self._doubts(home)
@@ -204,7 +206,9 @@ class Daemon:
     async def _record(self, home: Home, vendor: Vendor, attendant: Attendant) -> None:
         async with describer_of(self._settings, home, vendor) as describer, asyncio.TaskGroup() as group:
             make = partial(self._capture, home, vendor, attendant)
-            roster = Roster(self._entries, home, make, group, describer.around if describer else None)
+            roster = Roster(
+                self._entries, home, make, group, describer.around if describer else None, fail=self._leaving.fail
+            )
             beside = [
                 group.create_task(home.allot(self._entries, roster)),
                 group.create_task(attendant.attend(roster)),
@@ -261,7 +265,7 @@ class Daemon:
 
     async def _doubts(self, home: Home) -> list[str]:
         """Return what cannot be proven; asked before the archive is closed, so that its side files go with it."""
-        if home.writer.error is not None:
+        if home.writer.error is not None or self._leaving.failure is not None:
             return []  # told when it is closed
         await asyncio.wrap_future(home.writer.flushed())
         try:

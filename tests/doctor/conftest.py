@@ -47,7 +47,7 @@ def ask(tmp_path: Path, token: Path, monkeypatch: pytest.MonkeyPatch) -> Examine
 
     def examined(*names: str, match: Match | None = None, **said: Any) -> Said:
         environment = {"STATE_DIRECTORY": str(tmp_path / "state")} | said.pop("environment", {})
-        settings = {"database_url": f"sqlite:///{tmp_path / 'recorder.db'}", "token_file": token}
+        settings: dict[str, Any] = {"database_url": f"sqlite:///{tmp_path / 'recorder.db'}", "token_file": token}
         for name in ("database_url", "token_file", "endpoint", "proxy", "spool"):
             if name in said:
                 settings[name] = said.pop(name)

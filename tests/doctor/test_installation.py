@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from recorder import clock
 from recorder.archive.writer import Writer
 from recorder.disk import Room
 from recorder.doctor import timekeeping, versions
@@ -124,9 +125,9 @@ def test_on_a_terminal() -> None:
 
 def test_the_wal_bug_of_sqlite(monkeypatch: pytest.MonkeyPatch, ask: Examine) -> None:
     """SQLite before 3.51.3 is a note, a later one is fine."""
-    monkeypatch.setattr(versions.sqlite3, "sqlite_version_info", (3, 51, 2))
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 2))
     assert ask("sqlite").of("sqlite", NOTE)
-    monkeypatch.setattr(versions.sqlite3, "sqlite_version_info", (3, 51, 3))
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 51, 3))
     assert not ask("sqlite").of("sqlite")
 
 
@@ -380,7 +381,7 @@ def test_room_on_the_disk(room: Room, verdict: Verdict) -> None:
 
 def test_a_clock_that_does_not_know_the_time(monkeypatch: pytest.MonkeyPatch, ask: Examine) -> None:
     """Before 2020 is bad."""
-    monkeypatch.setattr(timekeeping.clock, "wall_us", lambda: 1_000_000)
+    monkeypatch.setattr(clock, "wall_us", lambda: 1_000_000)
     assert ask("clock").of("clock", BAD)
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from recorder import hardening
 from recorder.cli import checking
-from recorder.errors import UsageError
+from recorder.errors import DiskError, UsageError
 from recorder.probing import talking, writing
 from tests.cli.conftest import log_as_it_was
 from tests.probing.conftest import CANARY, PATIENT
@@ -106,6 +106,6 @@ def test_without_a_token(call: Call, server: VendorServer, token: Path) -> None:
 
 def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
     """It is told before any connection is made."""
-    with pytest.raises(writing.DiskError):
+    with pytest.raises(DiskError):
         writing.require_new(tmp_path / "nowhere" / "probe.json")
     assert stat.S_ISDIR(tmp_path.stat().st_mode)
