@@ -75,6 +75,8 @@ class Account:
         self.let_in = False
         """Whether anything but a refusal was ever received."""
         self.last_refusal = ""
+        self.last_failure = ""
+        """Why nothing was let in last: a refusal, or what answered was not the vendor's server."""
         self.shut_out = asyncio.Event()
         self._keep_trying = keep_trying
         self._in_a_row: list[tuple[object, bool]] = []  # who was refused since somebody was let in; was it a distrust?
@@ -130,6 +132,7 @@ class Account:
     def _failed(self, why: str, who: object, *, distrust: bool) -> None:
         if who is not None and who in self._alone:
             return
+        self.last_failure = why
         self._in_a_row.append((who, distrust))
         if len(self._in_a_row) < REFUSALS:
             return

@@ -6,7 +6,6 @@ The only place where wire and archive meet. Nothing is decided here but when to 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import platform
@@ -96,13 +95,11 @@ class Capture:
         self._got_on = False
         self._came_ns = clock.elapsed_ns()
         self._ledger = Ledger(entry.stream, stored, TimeOrderedIds(stored.last_session_id), overlap)
-        self._revised = asyncio.Event()
 
     def revise(self, entry: Entry) -> None:
-        """Learn that the list says something else of the stream now: a new start is heeded, the rest is stored."""
+        """Learn that the list says something else of the stream now: it is stored."""
         self.entry = entry
         self._writer.submit([self._opening(clock.wall_us())])
-        self._revised.set()
 
     async def run(self) -> Done | None:
         """Record; return how it went to its end; None: one pass was asked for and could not be made."""
@@ -112,9 +109,10 @@ class Capture:
             self._expect(None)
 
     async def _run(self) -> Done | None:
-        now_us = clock.wall_us()
-        self._writer.submit([self._opening(now_us), *self._ledger.begin(now_us)])
+        self._writer.submit([self._opening(clock.wall_us())])
         await self._start()
+        # Not before: nothing is missed of a match that has not begun.
+        self._writer.submit(self._ledger.begin(clock.wall_us()))
         while True:
             attempt = await self._turn()
             if self._vendor.account.shut_out.is_set():
@@ -149,10 +147,7 @@ class Capture:
         while self._until == "finished" and (left_s := self._until_due_s() - self._lead_s) > 0:
             _log.info("%s: opens in %.0f s", self.entry.stream, left_s)
             self._expect(min(left_s, _LOOK_AGAIN_S))
-            self._revised.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(left_s, _LOOK_AGAIN_S)):
-                    await self._revised.wait()
+            await asyncio.sleep(min(left_s, _LOOK_AGAIN_S))
 
     def _until_due_s(self) -> float:
         """Return how many seconds are left until the start; negative once it has passed, 0 when nobody told it."""

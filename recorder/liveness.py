@@ -20,6 +20,7 @@ _LOOK_S = 5.0
 _GRACE_S = 30.0
 """So long after the time that he gave is somebody overdue: a busy machine is no fault."""
 _TELL_AFTER_S = 60.0
+_STALLED_AFTER_S = 20.0
 _NAMED = 3
 
 
@@ -90,17 +91,19 @@ class Liveness:
     def look(self, now_ns: int) -> None:
         """Compare with the last look, and tell."""
         now = self._look()
-        self.stalled, self._before = stall(self._before, now), now
-        if self.stalled is None:
-            self._since_ns, self._told = None, False
+        found, self._before = stall(self._before, now), now
+        if found is None:
+            self.stalled, self._since_ns, self._told = None, None, False
             self._notifier.watchdog()
             self._notifier.status(self._sentence())
         else:
             self._since_ns = self._since_ns or now_ns
-            self._complain((now_ns - self._since_ns) / 1e9)
+            self._complain(found, (now_ns - self._since_ns) / 1e9)
 
-    def _complain(self, seconds: float) -> None:
-        """Say it once, while the log can still be written."""
+    def _complain(self, found: str, seconds: float) -> None:
+        """Say it once, while the log can still be written; one look alone may fall into a long commit."""
+        if seconds >= _STALLED_AFTER_S:
+            self.stalled = found
         if not self._told and seconds >= min(_TELL_AFTER_S, (self._notifier.watchdog_s or _TELL_AFTER_S * 2) / 2):
             self._told = True
-            _log.error("it does not get on: %s for %.0f s; if it stays so, restart recorder", self.stalled, seconds)
+            _log.error("it does not get on: %s for %.0f s; if it stays so, restart recorder", found, seconds)

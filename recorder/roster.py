@@ -101,15 +101,16 @@ class Roster:
                     self.begin(stream_id)
 
     async def revise(self, stream_id: int) -> None:
-        """Go by what the list says of a stream now; what concerns the connection itself begins a new one."""
-        capture, entry = self._captures.get(stream_id), self._entries[stream_id]
-        if capture is None:
-            return
-        if capture.entry.speed == entry.speed:
-            capture.revise(entry)
-        else:
-            await self.halt(stream_id)
-            self.begin(stream_id)
+        """Go by what the list says of a stream now, which is not to be recorded anew for it (see `anew`)."""
+        if (capture := self._captures.get(stream_id)) is not None:
+            capture.revise(self._entries[stream_id])
+
+    async def anew(self, stream_id: int) -> None:
+        """Begin a stream again, also one that had ended; unless it has become another's meanwhile."""
+        if stream_id in self._tasks:
+            await self.drop(stream_id)
+            if self._home.is_ours(stream_id):
+                self.begin(stream_id)
 
     async def drop(self, stream_id: int) -> None:
         """Stop recording a stream that has left the list; should it come back, it is a new one."""
@@ -141,7 +142,8 @@ class Roster:
     async def changed(self, seconds: float) -> None:
         """Wait until a capture has left of itself or a stream was purged, ``seconds`` at most."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):  # not `wait_for`, which may swallow a cancellation
+                await self._changed.wait()
         self._changed.clear()
 
     async def _record(self, entry: Entry) -> None:

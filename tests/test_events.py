@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from recorder.errors import ConfigurationError, TokenError
+from recorder.archive.writer import Writer
+from recorder.errors import ArchiveHeld, ConfigurationError, TokenError
 from recorder.events import Event, Needs, Scene, Teller
 from recorder.fixtures import parse_list
 from recorder.tally import StreamTally
@@ -80,6 +81,32 @@ def test_gaps_that_are_no_news() -> None:
     assert [needs.look(scene(minute, old)) for minute in (0, 5)] == [[], []]
 
 
+def test_a_new_capture_makes_no_doubt_old() -> None:
+    """A stream that is begun again, with the gap of this run still open, is told of all the same."""
+    needs, gap = Needs(), tally(last_data_us=1, open_gaps={"network": 1})
+    needs.resumed(STREAM_ID, frozenset())
+    assert needs.look(scene(0, gap)) == []
+    needs.resumed(STREAM_ID, frozenset({"network"}))
+    assert kinds(needs.look(scene(1, gap))) == ["doubt"]
+
+
+def test_one_outage_is_one_event() -> None:
+    """However many streams the line was down for; and none for a stream that has left."""
+    gap = tally(last_data_us=1, open_gaps={"network": 1})
+    needs, many = Needs(), dict.fromkeys(range(10), gap)
+    assert needs.look(replace(scene(0, gap), streams=many)) == []
+    [event] = needs.look(replace(scene(1, gap), streams=many))
+    assert event.sentence.startswith("10 streams at once, the first media/soccer/")
+    gone = replace(gap, has_left=True)
+    assert [Needs().look(scene(minute, gone)) for minute in (0, 1)] == [[], []]
+
+
+def test_who_comes_late_is_not_told_at_once() -> None:
+    """A recorder that starts in mid-match has ten minutes too."""
+    late, needs = tally(came_us=START_US + 60 * MINUTE_US), Needs()
+    assert [kinds(needs.look(scene(minute, late))) for minute in (61, 69, 71)] == [[], [], ["expected_silent"]]
+
+
 def test_epochs_and_quarantined_frames() -> None:
     """Each new epoch is told, quarantined frames once a stream."""
     needs = Needs()
@@ -122,14 +149,14 @@ EVENT = Event("disk", "little room\non the disk \x1b[2J", START_US)
 
 def test_the_command_gets_json(tmp_path: Path) -> None:
     """One object on its input for each event, in their order, with nothing in it that a terminal would obey."""
-    tell(f"sh -c 'cat >> {tmp_path}/told'", EVENT, replace(EVENT, kind="backlog", stream="a/b", label="c"))
+    tell(f"sh -c 'cat >> {tmp_path}/told'", EVENT, replace(EVENT, kind="doubt", stream="a/b", label="c"))
     first, second = (json.loads(line) for line in (tmp_path / "told").read_text().splitlines())
     assert first == first | {
         "kind": "disk", "stream": None, "label": None, "at": "2027-01-15T08:00:00.000000Z",
         "sentence": "little room; on the disk \\x1b[2J",
     }  # fmt: skip
     assert set(first) == {"kind", "sentence", "stream", "label", "at", "host", "version"}
-    assert (second["kind"], second["stream"], second["label"]) == ("backlog", "a/b", "c")
+    assert (second["kind"], second["stream"], second["label"]) == ("doubt", "a/b", "c")
 
 
 def test_a_command_that_fails_is_told(caplog: pytest.LogCaptureFixture) -> None:
@@ -148,7 +175,7 @@ def test_a_command_that_does_not_end_holds_nobody_up(caplog: pytest.LogCaptureFi
 
 def test_too_many_events_are_dropped_and_said(caplog: pytest.LogCaptureFixture) -> None:
     """Memory stays bounded; what was not told stands in the log."""
-    tell("true", *[EVENT] * 101)
+    tell("true", *[replace(EVENT, stream="a/b")] * 101, EVENT)
     assert [record.levelno for record in caplog.records if "not told" in record.message] == [logging.ERROR]
 
 
@@ -159,15 +186,25 @@ def test_a_command_that_cannot_be_run_is_refused_at_once(command: str) -> None:
         Teller(command)
 
 
+def test_another_recorder_at_work_is_no_event(tmp_path: Path, server: VendorServer) -> None:
+    """Cron starts one every minute, and is told by the exit code that one is there."""
+    match, told = make("held", 5), tmp_path / "told"
+    server.serve(match, Script(available=2))
+    recording = Recording(tmp_path, server)
+    with Writer(recording.settings.database_url), pytest.raises(ArchiveHeld):
+        recording.run(match, on_event=f"sh -c 'cat >> {told}'")
+    assert not told.exists()
+
+
 def test_a_refused_token_reaches_the_command(tmp_path: Path, server: VendorServer) -> None:
-    """A run that ends because of it tells that it was refused, and that it has ended; the token is nowhere in it."""
+    """A run that ends because of it tells so; the token is nowhere in it."""
     match, told = make("refused", 5), tmp_path / "told"
     server.serve(match, Script(auth="refuse_message"))
     recording = Recording(tmp_path, server)
     with pytest.raises(TokenError):
         recording.run(match, on_event=f"sh -c 'cat >> {told}; env >> {told}.env'")
     events = [json.loads(line) for line in told.read_text().splitlines()]
-    assert [event["kind"] for event in events] == ["token_refused", "stopped"]
+    assert [event["kind"] for event in events] == ["token_refused"]
     assert "check the token" in events[0]["sentence"]
     token = (tmp_path / "token").read_text()
     assert token not in told.read_text() + Path(f"{told}.env").read_text()

@@ -8,13 +8,15 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from recorder.daemon import following
 from recorder.fixtures import changes, parse_list
 from tests.faults.made import make
-from tests.recording import Recording, Shell, ended
+from tests.recording import QUICK, Recording, Shell, ended
 from tests.vendor import Match, Script, VendorServer
 
 
@@ -134,6 +136,41 @@ def test_a_start_that_is_moved(recording: Recording, server: VendorServer, sourc
         write(source, f"{match.line} starts=2026-01-01T13:00:00Z label=moved")
         until(lambda: has(recording, match, 20))
     assert recording.one("SELECT label FROM streams") == "moved"
+
+
+def test_a_match_that_was_given_up_is_moved(recording: Recording, server: VendorServer, source: Path) -> None:
+    """Once it has ended as not played, another start begins it again."""
+    match = make("given up", 20)
+    script = server.serve(match, Script(available=0))
+    write(source, f"{match.line} starts=2026-01-01T13:00:00Z")
+    with recording.following(source, timing=replace(QUICK, give_up=0.2)):
+        until(lambda: begun(recording))
+        until(lambda: recording.select("SELECT 1 FROM streams WHERE state = 'not_played'"))
+        script.available = None
+        write(source, f"{match.line} starts=2026-01-01T14:00:00Z")
+        until(lambda: has(recording, match, 20))
+
+
+def test_a_list_that_is_emptied(
+    recording: Recording,
+    server: VendorServer,
+    source: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whoever writes it in place empties it first: it is believed after a while, and not before."""
+    match = make("emptied", 40)
+    server.serve(match, Script(available=10))
+    write(source, match)
+    with recording.following(source):
+        until(lambda: begun(recording))
+        until(lambda: has(recording, match, 10))
+        write(source)
+        until(lambda: "is empty: in 60 s" in caplog.text)
+        assert outcomes(recording, match) == [None]
+        monkeypatch.setattr(following, "EMPTY_S", 0.0)
+        write(source, "# and it stays so")
+        until(lambda: outcomes(recording, match) == ["stopped"])
 
 
 def test_a_directory_of_lists(recording: Recording, server: VendorServer, source: Path) -> None:

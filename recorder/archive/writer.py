@@ -8,6 +8,7 @@ submitters wait (`room`), and where it fails, everybody learns it (`error`).
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -23,6 +24,8 @@ from recorder.archive.apply import apply, close_dangling_sessions
 from recorder.archive.dialect import DiskErrors, parse_url
 from recorder.errors import ArchiveHeld, DamagedArchive, DiskError, RecorderError
 from recorder.operations import AddFrame, Operation
+
+_log = logging.getLogger(__name__)
 
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 """Payload bytes that may wait for the disk before the reading of sockets pauses."""
@@ -180,7 +183,10 @@ class Writer:
             self.committed(operations)
             seconds = (clock.elapsed_ns() - began_ns) / 1e9
             for listener in self.listeners:
-                listener(operations, seconds)
+                try:
+                    listener(operations, seconds)
+                except Exception:  # what is stored is stored
+                    _log.exception("unexpected error in who watches the archive")
         for item in items:
             if isinstance(item, Future) and _is_awaited(item):
                 item.set_result(None)

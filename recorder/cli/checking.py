@@ -10,10 +10,11 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from recorder.cli.configuring import values_of
 from recorder.cli.options import (
     DEFAULT_DATABASE,
     DatabaseUrl,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from recorder.model import Stream
     from recorder.probing.answers import Answer
 
+T = TypeVar("T")
+
 Endpoint = Annotated[
     str, typer.Option("--endpoint", envvar="RECORDER_ENDPOINT", help="The vendor's host.", metavar="URL")
 ]
@@ -46,6 +49,7 @@ Proxy = Annotated[
 
 @command
 def doctor(
+    context: typer.Context,
     fixtures: Annotated[
         Path | None,
         typer.Option("--fixtures", help="The fixture list, or a directory of lists; - reads stdin.", allow_dash=True),
@@ -77,9 +81,26 @@ def doctor(
     from recorder.doctor.telling import lines
 
     hardening.harden()
+    run = values_of(context, "run")
+
+    def as_run(name: str, value: T) -> T:
+        """What is not said here is what `run` would have."""
+        is_said = (source := context.get_parameter_source(name)) is not None and source.name != "DEFAULT"
+        return value if is_said else run.get(name, value)
+
+    list_file = as_run("fixtures", fixtures)
     installation = Installation(
-        Settings(database_url, endpoint=endpoint, token_file=token_file, proxy=proxy, spool=spool),
-        fixtures=None if fixtures is None else str(fixtures),
+        Settings(
+            database_url,
+            endpoint=as_run("endpoint", endpoint),
+            token_file=as_run("token_file", token_file),
+            proxy=as_run("proxy", proxy),
+            spool=as_run("spool", spool),
+            metrics=run.get("metrics"),
+            on_event=run.get("on_event"),
+            describe=run.get("describe", False),
+        ),
+        fixtures=None if list_file is None else str(list_file),
         stream=None if fixture is None else _stream(fixture),
         asks_feed=not no_feed,
     )

@@ -65,6 +65,27 @@ def show(
         raise UsageError("; ".join(problems))
 
 
+def values_of(context: typer.Context, *words: str) -> dict[str, Any]:
+    """Return what the environment and the settings file say of a command's options, by the names of its parameters.
+
+    A value that cannot be used is a UsageError.
+    """
+    from recorder.cli.sources import Settled, coerced
+
+    root, found = context.find_root(), dict[str, Any]()
+    if not isinstance(root.command, Settled):
+        return found
+    with _asked(root, words) as asked:
+        for setting, option in _options(asked, root.command):
+            value, source = option.consume_value(asked, {})
+            if source.name in ("ENVIRONMENT", "DEFAULT_MAP"):
+                try:
+                    found[option.name or ""] = coerced(option, value)
+                except ValueError as error:
+                    raise UsageError(f"{setting.option} of `recorder {' '.join(words)}`: {error}") from None
+    return found
+
+
 def _asked(root: Context, words: tuple[str, ...]) -> Context:
     """Return the context in which a command would read its options; UsageError when there is none of that name."""
     context, found = root, root.command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, tzinfo
@@ -39,6 +40,7 @@ _DURATIONS = {"--lead": 900.0, "--linger": 900.0, "--give-up": 6 * 3600.0}
 
 @command
 def schedule(
+    context: typer.Context,
     fixtures: Annotated[
         Path,
         typer.Option("--fixtures", help="The fixture list, or a directory of lists; - reads stdin.", allow_dash=True),
@@ -68,6 +70,7 @@ def schedule(
     from recorder.schedule import Terms, plan, starts
 
     tz = None if zone is None else _zone(zone)
+    config: Path | None = context.find_root().params.get("config")
     entries, notes = read_list(str(fixtures))
     for note in notes:
         say(note)
@@ -75,7 +78,7 @@ def schedule(
     planned = plan(entries, terms, now_us)
     ahead = list(starts(planned, terms))
     if crontab or systemd:
-        words = _run_command(fixtures, database_url, token_file, terms)
+        words = _run_command(fixtures, database_url, token_file, terms, config)
         at_once = sum(each.opens_at_once for each in planned)
         _print_starts(words, ahead, tz, str(fixtures.absolute()), at_once, crontab=crontab, systemd=systemd)
         return
@@ -83,7 +86,7 @@ def schedule(
     if form is not Format.TABLE:
         return
     if ahead and str(fixtures) != STANDARD_INPUT:
-        _print_first(_run_command(fixtures, database_url, token_file, terms), ahead, tz)
+        _print_first(_run_command(fixtures, database_url, token_file, terms, config), ahead, tz)
     if not quiet:
         _sum_up(planned, terms, now_us, tz or UTC)
 
@@ -165,7 +168,9 @@ def _sum_up(planned: Sequence[Planned], terms: Terms, now_us: int, zone: tzinfo)
         )
 
 
-def _run_command(fixtures: Path, database_url: str, token_file: Path | None, terms: Terms) -> list[str]:
+def _run_command(
+    fixtures: Path, database_url: str, token_file: Path | None, terms: Terms, config: Path | None
+) -> list[str]:
     """Return the command that cron or systemd is to start, with absolute paths only."""
     from recorder.archive.dialect import parse_url
     from recorder.fixtures import STANDARD_INPUT
@@ -175,7 +180,8 @@ def _run_command(fixtures: Path, database_url: str, token_file: Path | None, ter
     url, dialect = parse_url(database_url)
     if not dialect.is_server:
         url = url.set(database=str(Path(url.database or "").absolute()))
-    words = [*_program(), "run", "--fixtures", str(fixtures.absolute())]
+    settings = [] if config is None else ["--config", str(config.absolute())]
+    words = [*_program(), *settings, "run", "--fixtures", str(fixtures.absolute())]
     if not holds_secret(database_url):
         words += ["--database-url", url.render_as_string()]
     if token_file is not None:
@@ -212,9 +218,12 @@ def _print_starts(
     if not ahead:
         say("no start of the list lies ahead: there is nothing to print")
         return
-    for name, option in (("RECORDER_DATABASE_URL", "--database-url"), ("RECORDER_TOKEN_FILE", "--token-file")):
-        if option not in words:
-            say(f"neither cron nor systemd has your environment: set {name} there")
+    wanted = [("RECORDER_DATABASE_URL", "--database-url"), ("RECORDER_TOKEN_FILE", "--token-file")]
+    missing = [name for name, option in wanted if option not in words]
+    handed = {"RECORDER_FIXTURES", "RECORDER_CONFIG", *(name for name, _ in wanted)}
+    missing += sorted(name for name in os.environ if name.startswith("RECORDER_") and name not in handed)
+    if missing:
+        say(f"neither cron nor systemd has your environment: set there {', '.join(missing)}")
     if crontab:
         _print(starting.crontab(words, ahead, zone or starting.machine_zone(), is_machines=zone is None))
     if systemd:

@@ -118,8 +118,8 @@ def verdict(standings: Sequence[Standing], max_lag_s: float, unknown: Sequence[E
         longest = late[0]
         dialled = f"last dialled at {longest.dialled_at}" if longest.dialled_at else "never dialled"
         return False, (
-            f"{len(late)} streams have been silent for more than {max_lag_s:g} s, longest {match_of(longest.stream)} "
-            f"for {span(longest.lag_s or 0.0)} ({dialled}); look at their recorder"
+            f"{_streams(len(late))} {'has' if len(late) == 1 else 'have'} been silent for more than {max_lag_s:g} s, "
+            f"longest {match_of(longest.stream)} for {span(longest.lag_s or 0.0)} ({dialled}); look at their recorder"
         )
     starts = [each.next_start for each in standings if each.next_start is not None]
     ahead = f"; {len(starts)} to come, the next at {min(starts)}" if starts else ""
@@ -166,8 +166,19 @@ def _print(seen: Look, form: Format) -> None:
         "next_start": any(standing.next_start for standing in seen.standings),
         "backlog": bool(missing),
     }
+    if form is Format.TABLE:
+        rows = [_for_eyes(row) for row in rows]
     write(rows, form, (*_COLUMNS, *(name for name, is_shown in extra.items() if is_shown)))
     sys.stdout.flush()  # with --watch somebody may be waiting at the other end of a pipe
+
+
+def _for_eyes(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with times to the second, and the lag in words."""
+    lag_s = row["lag_s"]
+    times = {
+        name: (row[name] or "")[:19].replace("T", " ") for name in ("last_action_at", "open_session", "next_start")
+    }
+    return row | times | {"lag": "" if lag_s is None else span(lag_s)}
 
 
 def _row(standing: Standing, missing: Mapping[int, int]) -> dict[str, Any]:

@@ -158,7 +158,7 @@ class Attendant:
             now_us=clock.wall_us(),
             now_ns=clock.elapsed_ns(),
             streams=streams,
-            refused=account.last_refusal if account.limited else None,
+            refused=account.last_failure if account.limited else None,
             backlog=backlog.frames,
             backlog_s=backlog.seconds,
         )

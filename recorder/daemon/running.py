@@ -21,7 +21,15 @@ from recorder.daemon.following import Follower
 from recorder.daemon.leaving import Leaving
 from recorder.daemon.parts import describer_of, home_of, limiter_of
 from recorder.daemon.settings import Settings
-from recorder.errors import DatabaseAway, DiskError, RecorderError, StoppedEarly, TokenError
+from recorder.errors import (
+    ArchiveHeld,
+    DatabaseAway,
+    DiskError,
+    Doubt,
+    RecorderError,
+    StoppedEarly,
+    TokenError,
+)
 from recorder.events import Event, Kind, Teller
 from recorder.fixtures import Entry
 from recorder.home.local import Home
@@ -79,9 +87,10 @@ class Daemon:
     def read_again(self) -> None:
         """Have the list read again, which is said even if nothing has changed."""
         if self._follower is not None:
-            self._notifier.reloading()
+            if self._attendant is not None:  # else systemd would take the start for over
+                self._notifier.reloading()
+                self._notifier.ready()  # a list that is refused is told of otherwise
             self._follower.read_again()
-            self._notifier.ready()  # a list that is refused is told of otherwise
         else:
             _log.warning("SIGHUP: the list did not come from a file, there is nothing to read again")
 
@@ -89,34 +98,41 @@ class Daemon:
         """Record until the end; returns when all is well, else raises what has to be said (and its exit code)."""
         if self._notifier.watchdog_s is not None:
             stacks_when_killed()
-        with closing(self._notifier):
-            await self._told()
+        with closing(self._notifier), ExitStack() as handling:
+            handling.enter_context(signals.handled(self._leaving.stop, self._leaving.hurry))
+            handling.enter_context(signals.on_hangup(self.read_again, gone=lambda: self.stop("SIGHUP")))
+            if self._settings.on_event is None:
+                await self._run()
+            else:
+                await self._told(Teller(self._settings.on_event))
 
-    async def _told(self) -> None:
-        """Run, and have events told."""
-        self._teller = None if self._settings.on_event is None else Teller(self._settings.on_event)
-        telling = asyncio.create_task(self._teller.work()) if self._teller else None
+    async def _told(self, teller: Teller) -> None:
+        """Run, and have events told; whoever asks a second time to leave does not wait for that either."""
+        self._teller = teller
+        telling = asyncio.create_task(teller.work())
         try:
             await self._run()
         except Exception as error:
             self._tell_end(error)
             raise
         finally:
-            if self._teller is not None and telling is not None:
-                await self._teller.finish(_LAST_EVENTS_S)
-                telling.cancel()
-                await asyncio.wait([telling])
+            finishing = asyncio.create_task(teller.finish(_LAST_EVENTS_S))
+            self._leaving.cut_short_by(partial(_cancel, finishing))
+            await asyncio.wait([finishing])
+            telling.cancel()
+            await asyncio.wait([telling])
 
     def _tell_end(self, error: Exception) -> None:
-        if isinstance(error, StoppedEarly):
-            return  # somebody stopped it, and knows
-        kinds: list[Kind] = ["stopped"]
+        # Who stopped it knows; that another one is at work is well; a doubt was told when it came, and so was the disk.
+        was_told = isinstance(error, DiskError) and error is self._leaving.failure
+        if was_told or isinstance(error, StoppedEarly | ArchiveHeld | Doubt):
+            return
+        kind: Kind = "stopped"
         if isinstance(error, TokenError):
-            kinds.insert(0, "token_refused")
-        elif isinstance(error, DiskError) and error is not self._leaving.failure:  # else it was told
-            kinds.insert(0, "disk")
-        for kind in kinds:
-            self._tell(Event(kind, f"the run ended: {error}", clock.wall_us()))
+            kind = "token_refused"
+        elif isinstance(error, DiskError):
+            kind = "disk"
+        self._tell(Event(kind, f"the run ended: {error}", clock.wall_us()))
 
     async def _run(self) -> None:
         token = TokenSource(self._settings.token_file)
@@ -130,12 +146,9 @@ class Daemon:
         def failed() -> None:  # on the writer's thread
             loop.call_soon_threadsafe(self._archive_failed.set)
 
-        with ExitStack() as handling:
-            handling.enter_context(signals.handled(self._leaving.stop, self._leaving.hurry))
-            handling.enter_context(signals.on_hangup(self.read_again, gone=lambda: self.stop("SIGHUP")))
-            # In a thread: a database may take its time, and a signal must not.
-            home = await asyncio.to_thread(home_of, self._settings, failed, loop)
-            doubtful, behind = await self._with(home, token)
+        # In a thread: a database may take its time, and a signal must not.
+        home = await asyncio.to_thread(home_of, self._settings, failed, loop)
+        doubtful, behind = await self._with(home, token)
         if (error := self._outcome(doubtful, behind).error()) is not None:
             raise error
 
@@ -285,6 +298,10 @@ class Daemon:
             failures=(self._leaving.failure, account.verdict(), behind),
             doubtful=doubtful,
         )
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
 
 
 def run(

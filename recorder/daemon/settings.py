@@ -10,6 +10,7 @@ from recorder.archive.spool import SPOOL_KEEP_S
 from recorder.discover import DEFAULT_REST_ENDPOINT
 from recorder.disk import Limits
 from recorder.errors import ConfigurationError
+from recorder.events.command import words
 from recorder.extras import need
 from recorder.feed.endpoint import DEFAULT_ENDPOINT
 from recorder.feed.timing import Timing
@@ -67,6 +68,8 @@ class Settings:
             need("httpx", "discover")
         if self.metrics is not None:
             metrics_address(self.metrics)
+        if self.on_event is not None:
+            words(self.on_event)
         if self.connect_rate > DEFAULT_RATE and not local:
             raise ConfigurationError(
                 f"--connect-rate {self.connect_rate:g}: the vendor asks for at most {DEFAULT_RATE:g} connections "

@@ -130,6 +130,14 @@ class Describer:
             self._tell_away(error)
             return None
         self._away.clear()
+        try:
+            return self._take(entry, answer, why)
+        except Exception:
+            _log.exception("%s: unexpected error with what the vendor's REST says of it", stream)
+            return None
+
+    def _take(self, entry: Entry, answer: Answer, why: str) -> Fixture | None:
+        stream = entry.stream
         fixture, problem = _read(answer, stream.fixture_id)
         with contextlib.suppress(RecorderError):  # the archive has failed, and its recorder is told
             self._keep(entry, answer, fixture, why)

@@ -206,7 +206,8 @@ class Rest:
         if 300 <= status < 400:
             return RecorderError(f"{url}: it redirects ({why}), which is never followed: the token would go there too")
         if status != 200 or said is not None:
-            return RecorderError(f"{url}: the vendor refuses the request ({why})")
+            is_other = status == 200 and body.lstrip()[:1] not in (b"{", b"[")
+            return _strange(url, why) if is_other else RecorderError(f"{url}: the vendor refuses the request ({why})")
         return None
 
     def _slow_down(self, header: str | None, *, is_limit: bool) -> None:
@@ -217,6 +218,13 @@ class Rest:
 
     def _clean(self, text: str) -> str:
         return sentence(self.token.hide_text(text), 200)
+
+
+def _strange(url: str, why: str) -> RecorderError:
+    """A page of somebody between us and the vendor, most often."""
+    return TemporaryError(
+        f"{url}: what came is no answer of the vendor's ({why}); look at --rest-endpoint and the proxy, or try later"
+    )
 
 
 def _tls(address: str) -> ssl.SSLContext:

@@ -53,12 +53,16 @@ def fixture_list(installation: Installation) -> Iterator[Finding]:
     except FixtureListError as error:
         for line, problem in error.problems:
             where = f"line {line}: " if line else ""
-            yield bad("fixture list", f"{error.source}: {where}{problem}", "mend the line", FixtureListError)
+            yield bad("fixture list", f"{error.source}: {where}{problem}", _remedy(line), FixtureListError)
         return
     if streams:
         yield ok("fixture list", f"{installation.fixtures}: {streams} streams")
     else:
         yield note("fixture list", f"{installation.fixtures}: no streams in it", "there is nothing to record yet")
+
+
+def _remedy(line: int) -> str:
+    return "mend the line" if line else "name a list, or a directory of lists, with --fixtures"
 
 
 def _shown(endpoint: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import shlex
@@ -36,26 +37,27 @@ class Teller:
     """Runs ``command`` for each event, one after the other, with the event as JSON on its standard input.
 
     A command that fails, or takes longer than 30 s, is told in the log; nothing of it ever holds up the recording. Of
-    more than 100 events that wait the newest are dropped, which the log says.
+    more than 100 that wait the newest of single streams are dropped, which the log says.
     """
 
     def __init__(self, command: str) -> None:
         self._words = words(command)
-        self._waiting: asyncio.Queue[Event] = asyncio.Queue(_MOST_WAITING)
+        self._waiting: asyncio.PriorityQueue[tuple[bool, int, Event]] = asyncio.PriorityQueue()
+        self._numbers = itertools.count()
         self.failures = 0
         """How often the command has failed."""
 
     def tell(self, event: Event) -> None:
-        """Have an event told; returns at once."""
-        try:
-            self._waiting.put_nowait(event)
-        except asyncio.QueueFull:
+        """Have an event told, what concerns all streams before the others; returns at once."""
+        if self._waiting.qsize() >= _MOST_WAITING and event.stream is not None:
             _log.error("--on-event: more events than it takes; this one is not told: %s", event.sentence)
+        else:
+            self._waiting.put_nowait((event.stream is not None, next(self._numbers), event))
 
     async def work(self) -> None:
         """Tell what there is to tell until cancelled."""
         while True:
-            event = await self._waiting.get()
+            _, _, event = await self._waiting.get()
             try:
                 await self._run(event)
             finally:

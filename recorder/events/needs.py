@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from recorder.events.values import Event, Kind
@@ -13,6 +13,12 @@ SILENT_AFTER_S = 600.0
 DOUBT_AFTER_S = 30.0
 """Most gaps are closed by the next connection, within seconds: nobody is called for those."""
 BACKLOG_AFTER_S = 300.0
+
+
+_MOST_ALIKE = 3
+
+Trouble = tuple[object, ...]
+"""What it is, of which stream, and what sets it apart from others of its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +41,37 @@ class Needs:
     """Remembers what was told, so that each trouble is told once, and again only after it was over."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[object, ...]] = set()
-        self._since_ns: dict[tuple[object, ...], int] = {}
+        self._told: set[Trouble] = set()
+        self._since_ns: dict[tuple[int, str], int] = {}
         self._old: dict[int, set[str]] = {}
 
     def resumed(self, stream_id: int, causes: frozenset[str]) -> None:
         """Learn which gaps of a stream were open before we came: those are no news."""
-        self._old[stream_id] = set(causes)
+        self._old.setdefault(stream_id, set(causes))  # the first time: a new capture of ours makes no doubt old
 
     def look(self, scene: Scene) -> list[Event]:
-        """Return what is to be told now."""
+        """Return what is to be told now; of many streams with the same trouble, one event."""
+        self._forget((self._old.keys() | {stream_id for stream_id, _ in self._since_ns}) - scene.streams.keys())
         troubles = dict(self._troubles(scene))
         self._told &= troubles.keys()
-        new = [key for key in troubles if key not in self._told]
-        self._told |= set(new)
-        return [troubles[key] for key in new]
+        new = {key: event for key, event in troubles.items() if key not in self._told}
+        self._told |= new.keys()
+        return _folded(new, scene.now_us)
 
-    def _troubles(self, scene: Scene) -> Iterator[tuple[tuple[object, ...], Event]]:
+    def _forget(self, stream_ids: Iterable[int]) -> None:
+        for stream_id in list(stream_ids):
+            self._old.pop(stream_id, None)
+            for key in [key for key in self._since_ns if key[0] == stream_id]:
+                del self._since_ns[key]
+
+    def _troubles(self, scene: Scene) -> Iterator[tuple[Trouble, Event]]:
         for stream_id, tally in scene.streams.items():
             yield from self._of_stream(scene, stream_id, tally)
         if scene.refused is not None:
-            sentence = f"the vendor refuses us: {scene.refused}; check the token, one attempt a minute goes on"
+            sentence = (
+                f"nobody lets us in: {scene.refused}; check the token and the endpoint, one attempt a minute goes on "
+                "(under systemd a new token needs a restart of the service)"
+            )
             yield ("token",), Event("token_refused", sentence, scene.now_us)
         if scene.backlog_s is not None and scene.backlog_s >= BACKLOG_AFTER_S:
             sentence = (
@@ -64,9 +80,7 @@ class Needs:
             )
             yield ("backlog",), Event("backlog", sentence, scene.now_us)
 
-    def _of_stream(
-        self, scene: Scene, stream_id: int, tally: StreamTally
-    ) -> Iterator[tuple[tuple[object, ...], Event]]:
+    def _of_stream(self, scene: Scene, stream_id: int, tally: StreamTally) -> Iterator[tuple[Trouble, Event]]:
         def event(kind: Kind, sentence: str) -> Event:
             name = None if tally.stream is None else tally.stream.name
             return Event(kind, f"{name}: {sentence}", scene.now_us, name, tally.label)
@@ -89,7 +103,7 @@ class Needs:
 
     def _lasting_gaps(self, now_ns: int, stream_id: int, tally: StreamTally) -> Iterator[str]:
         """Yield the causes of new gaps of ours that have been open for a while."""
-        open_now = {cause for cause in tally.open_gaps if is_ours(cause)}
+        open_now = {cause for cause in tally.gaps if is_ours(cause)}
         old = self._old.get(stream_id, set())
         old &= open_now
         for key in [key for key in self._since_ns if key[0] == stream_id and key[1] not in open_now]:
@@ -98,6 +112,21 @@ class Needs:
             since_ns = self._since_ns.setdefault((stream_id, cause), now_ns)
             if now_ns - since_ns >= DOUBT_AFTER_S * 1e9:
                 yield cause
+
+
+def _folded(new: Mapping[Trouble, Event], now_us: int) -> list[Event]:
+    """Return the events, but one for all streams that have the same trouble at once: the line is down for all."""
+    alike: dict[Trouble, list[Event]] = {}
+    for key, event in new.items():
+        alike.setdefault((key[0], key[2]) if key[0] == "gap" else (key[0], event.kind), []).append(event)
+    found: list[Event] = []
+    for events in alike.values():
+        if len(events) <= _MOST_ALIKE:
+            found += events
+        else:
+            sentence = f"{len(events)} streams at once, the first {events[0].sentence}"
+            found.append(Event(events[0].kind, sentence, now_us))
+    return found
 
 
 def _minutes(now_us: int, since_us: int | None) -> int:

@@ -69,6 +69,10 @@ class Home:
         """Whether another recorder that is alive has to record a stream."""
         return False
 
+    def is_ours(self, stream_id: int) -> bool:
+        """Whether we have to record a stream."""
+        return True
+
     async def allot(self, stream_ids: Collection[int], recording: Recording) -> None:
         """Have the streams recorded that are ours, and go on telling of changes, until cancelled."""
         for stream_id in stream_ids:
@@ -81,6 +85,9 @@ class Home:
             recording.begin(stream_id)
         for stream_id in removed:
             await recording.drop(stream_id)
+
+    async def reopen(self, stream_id: int) -> None:
+        """Learn that a stream is to be recorded again though it has ended."""
 
     async def take(self, stream_id: int) -> StoredStream | None:
         """Return what is stored of a stream that is to be recorded now; None: it was purged, and must not be."""

@@ -92,6 +92,10 @@ class SharedHome(Home):
         """As in `Home`: others hold its lease, and renew it."""
         return self._leases is not None and self._leases.is_alive_elsewhere(stream_id)
 
+    def is_ours(self, stream_id: int) -> bool:
+        """As in `Home`: by its lease, or because nobody could be asked."""
+        return stream_id in self._unasked or (self._leases is not None and stream_id in self._leases.held)
+
     async def allot(self, stream_ids: Collection[int], recording: Recording) -> None:
         """As in `Home`; streams come and go with their leases, and one that is purged from Postgres goes for good."""
 
@@ -115,6 +119,10 @@ class SharedHome(Home):
                 self._record_unasked(leases.wanted, recording)
             while True:
                 await asyncio.sleep(_LOOK_S)
+                if leases.away:  # what has come into the list since is nobody's
+                    known = leases.held | leases.ended | self._unasked
+                    new = {each for each in leases.wanted - known if not leases.is_elsewhere(each)}
+                    self._record_unasked(new, recording)
                 self._unasked -= leases.held
                 elsewhere = {stream_id for stream_id in self._unasked if leases.is_elsewhere(stream_id)}
                 self._unasked -= elsewhere
@@ -145,9 +153,9 @@ class SharedHome(Home):
         leases = self._leases
         if leases is None:  # `allot` has not begun; it asks for what the list says then
             return
+        for stream_id in added:
+            await leases.reopen(stream_id)
         leases.want((leases.wanted | set(added)) - set(removed))
-        if leases.away:
-            self._record_unasked(added, recording)
         self._unasked -= set(removed)
         for stream_id in removed:
             await recording.drop(stream_id)
@@ -156,6 +164,11 @@ class SharedHome(Home):
         for stream_id in removed:
             self._shipper.let_go(stream_id)
             await leases.release(stream_id, ended=False)
+
+    async def reopen(self, stream_id: int) -> None:
+        """As in `Home`: its lease may be taken again, by us or by others."""
+        if self._leases is not None:
+            await self._leases.reopen(stream_id)
 
     def _record_unasked(self, stream_ids: Collection[int], recording: Recording) -> None:
         self._unasked |= set(stream_ids)
@@ -212,11 +225,13 @@ class SharedHome(Home):
     def close(self) -> RecorderError | None:
         """As in `Home`: a DatabaseAway when the spool holds what Postgres lacks."""
         whole = self._shipper.close()
-        if self._has_forgotten and self.writer.error is None:
-            rewrite(self.writer).result()  # now that nobody waits for the disk
-        self._there.dispose()
-        self._here.dispose()
-        super().close()
+        try:
+            if self._has_forgotten and self.writer.error is None:
+                rewrite(self.writer).result()  # now that nobody waits for the disk
+        finally:
+            self._there.dispose()
+            self._here.dispose()
+            super().close()
         if whole:
             return None
         return DatabaseAway(

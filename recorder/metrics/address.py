@@ -25,7 +25,7 @@ def address(text: str) -> Address:
     """Read ``HOST:PORT``; without a host it is this machine alone. Raises UsageError."""
     host, colon, port = text.rpartition(":")
     if not (colon and port.isascii() and port.isdigit() and int(port) < 65536):
-        raise UsageError(f"--metrics {text}: no port; {_EXPECTED}")
+        raise UsageError(f"--metrics {text}: no port from 0 to 65535; {_EXPECTED}")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:

@@ -11,6 +11,9 @@ _SECRET = frozenset(
     {"password", "sslpassword", "passwd", "pwd", "token", "access_token", "auth_token", "api_key", "apikey", "secret"}
 )
 _SCHEME = re.compile(r"[\w+.-]+://")
+_USER = re.compile(r"(?<!\S)(-u\s*|--user[\s=]+)([^\s:'\"]+):[^\s'\"]+")
+_HOOK = re.compile(r"(?i)(https?://[^\s/'\"]*hook[^\s/'\"]*/|https?://[^\s'\"]*?/(?:web)?hooks?/)[^\s'\"]+")
+"""A webhook's address is its password."""
 _BEARER = re.compile(r"(?i)\b(bearer|basic|token)(\s+|=|:\s*)[^\s\"']+")
 
 
@@ -23,6 +26,8 @@ def masked(text: str) -> str:
     if _SCHEME.match(text):
         return _url(text)
     words = "".join(_url(part) for part in re.split(r"(\s+)", text))
+    words = _USER.sub(lambda found: f"{found[1]}{found[2]}:{MASK}", words)
+    words = _HOOK.sub(lambda found: found[1] + MASK, words)
     return _BEARER.sub(lambda found: found[1] + found[2] + MASK, words)
 
 

@@ -116,6 +116,11 @@ def give_back(connection: Connection, name: str, returned: Mapping[int, Return])
         connection.execute(text(_RETURN), values)
 
 
+def reopen(connection: Connection, stream_id: int) -> None:
+    """Let a stream that has ended be taken again."""
+    connection.execute(text(_REOPEN), {"id": stream_id})
+
+
 def leave(connection: Connection, name: str, returned: Mapping[int, Return]) -> None:
     """Free all our leases, and count as a live recorder no more."""
     give_back(connection, name, returned)
@@ -180,6 +185,8 @@ _RETURN = f"""
         AS gone (stream_id, term, ended)
     WHERE lease.stream_id = gone.stream_id AND lease.term = gone.term AND lease.owner = :name
 """
+
+_REOPEN = "UPDATE lease SET ended_us = NULL WHERE stream_id = :id"
 
 _RETURN_ALL = f"UPDATE lease SET owner = NULL, expires_us = {_NOW} WHERE owner = :name"
 

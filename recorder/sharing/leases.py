@@ -108,7 +108,8 @@ class Leases:
     async def heard(self, seconds: float) -> bool:
         """Wait until Postgres has answered for the first time, ``seconds`` at most; return whether it has."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._has_heard.wait(), seconds)
+            async with asyncio.timeout(seconds):  # not `wait_for`, which may swallow a cancellation
+                await self._has_heard.wait()
         return self._has_heard.is_set()
 
     def is_elsewhere(self, stream_id: int) -> bool:
@@ -182,6 +183,16 @@ class Leases:
             self._has_gone(error)
         else:
             self._forget(returned)
+
+    async def reopen(self, stream_id: int) -> None:
+        """Have a stream that has ended recorded again, by whoever takes it."""
+        if stream_id not in self._ended:
+            return
+        self._ended.discard(stream_id)
+        try:
+            await self._line.exchange(lambda line: lease_table.reopen(line, stream_id))
+        except Away as error:
+            self._has_gone(error)
 
     async def leave(self) -> None:
         """Give everything back and be no sharer any more; with Postgres away, the leases expire."""

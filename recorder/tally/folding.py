@@ -96,7 +96,8 @@ class Tally:
         with self._lock:
             tally = self._of(stream_id)
             tally.last_data_us = tally.last_data_us or stored.last_received_us
-            tally.open_gaps = {gap_cause(cause): 1 for cause in stored.open_causes} | tally.open_gaps
+            # What is stored holds: another recorder may have closed meanwhile what we knew.
+            tally.open_gaps = {cause: tally.open_gaps.get(cause, 1) for cause in map(gap_cause, stored.open_causes)}
 
     def left(self, stream_id: int) -> None:
         """Learn that a stream is not recorded here any more, for whatever reason."""
@@ -139,7 +140,7 @@ class Tally:
                     states[tally.state] += 1
                     silence_s = max(silence_s, tally.silence_s(now_ns) or 0.0)
                     overdue += tally.is_overdue(now_us, overdue_s)
-                    gaps.update(tally.open_gaps)
+                    gaps.update(tally.gaps)
         return Overview(states, gaps, silence_s, overdue)
 
     def stream(self, stream_id: int) -> StreamTally | None:
@@ -216,7 +217,9 @@ class Tally:
         tally.starts_us = operation.starts_us
         if tally.is_over:  # else it is recorded already, and what the list says of it has changed
             tally.ended, tally.has_left, tally.heard_ns, tally.closed_because = None, False, None, None
+            tally.came_us = None
             self._over.pop(operation.stream.stream_id, None)
+        tally.came_us = tally.came_us or operation.at_us
         if operation.stream.channel == FIXTURE:
             self._leave(operation.stream.stream_id, tally)
 

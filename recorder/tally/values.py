@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from recorder.model import FIXTURE, Stream
+from recorder.tally.causes import AWAY
 
 State = Literal["waiting", "connected", "between", "over"]
 STATES: tuple[State, ...] = ("waiting", "connected", "between", "over")
@@ -40,6 +41,8 @@ class StreamTally:
     stream: Stream | None = None
     label: str | None = None
     starts_us: int | None = None
+    came_us: int | None = None
+    """Since when it is recorded here."""
     frames: int = 0
     bytes: int = 0
     actions: int = 0
@@ -94,6 +97,11 @@ class StreamTally:
             return "connected"
         return "waiting" if self.closed_because is None else "between"
 
+    @property
+    def gaps(self) -> Mapping[str, int]:
+        """The open gaps that are ours to close: of a stream that is over here, not those that a connection closes."""
+        return {cause: count for cause, count in self.open_gaps.items() if not (self.is_over and cause in AWAY)}
+
     def silence_s(self, now_ns: int) -> float | None:
         """Return for how long a stream that goes on has not been heard; None: it is over, or never was heard."""
         if self.heard_ns is None or self.is_over:
@@ -101,10 +109,10 @@ class StreamTally:
         return max(0, now_ns - self.heard_ns) / 1e9
 
     def is_overdue(self, now_us: int, after_s: float) -> bool:
-        """Whether its start is ``after_s`` seconds past and no frame of it has ever come."""
+        """Whether its start, and our coming, are ``after_s`` seconds past and no frame of it has ever come."""
         if self.starts_us is None or self.last_data_us is not None or self.is_over:
             return False
-        return now_us - self.starts_us > after_s * 1e6
+        return now_us - max(self.starts_us, self.came_us or 0) > after_s * 1e6
 
 
 @dataclass(frozen=True, slots=True)

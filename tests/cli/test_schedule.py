@@ -142,7 +142,7 @@ def test_no_password_in_what_others_can_read(tmp_path: Path) -> None:
     left = call(tmp_path, "--crontab", "--systemd", lines=[line(0, 5)], env=secret)
     assert left.code == 0
     assert "sesame" not in left.out + left.err
-    assert "set RECORDER_DATABASE_URL there" in left.err
+    assert "set there RECORDER_DATABASE_URL" in left.err
 
 
 def start_at(moment: str) -> Start:

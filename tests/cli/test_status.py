@@ -74,7 +74,7 @@ def test_the_recorder_is_dead(call: Call, tmp_path: Path) -> None:
     archive = made(tmp_path, *waiting("due", -700), *waiting("later", 3600), *ended("old"))
     left = call("status", "--max-lag", "10m", "-q", database=archive)
     assert (left.code, left.out, left.err.count("\n")) == (4, "", 1)
-    assert left.err.startswith("recorder: 1 streams have been silent for more than 600 s, longest due for 11 min")
+    assert left.err.startswith("recorder: 1 stream has been silent for more than 600 s, longest due for 11 min")
     assert "(never dialled)" in left.err
     assert call("status", "--max-lag", "1h", "-q", database=archive).code == 0
 

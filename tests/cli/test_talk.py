@@ -64,7 +64,7 @@ def test_max_lag(call: Call, open_match: Filled) -> None:
     left = call("status", "--max-lag", "60s", database=open_match)
     assert left.code == 4
     assert "interrupted" in left.out or "recording" in left.out
-    assert left.err.splitlines()[-1].startswith("recorder: 1 streams have been silent for more than 60 s")
+    assert left.err.splitlines()[-1].startswith("recorder: 1 stream has been silent for more than 60 s")
 
 
 def test_no_lag_of_what_is_finished(call: Call, library: Filled) -> None:
