@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -85,7 +87,7 @@ def test_what_waits_for_a_human_is_not_tried_again() -> None:
     """Usage, list, token and settings; everything else is, for ever."""
     service = dict(unit("recorder.service")["Service"])
     assert service["RestartPreventExitStatus"].split() == ["2", "64", "77", "78"]
-    assert service["Restart"] == "on-failure"
+    assert service["Restart"] == "always"  # a list that is empty now has matches next season
     assert dict(unit("recorder.service")["Unit"])["StartLimitIntervalSec"] == "0"
 
 
@@ -93,8 +95,20 @@ def test_the_cron_lines() -> None:
     """As cron(8) wants them in /etc/cron.d: five fields, a user, a command."""
     lines = [line for line in (DEPLOY / "crontab").read_text().splitlines() if line and not line.startswith("#")]
     jobs = [line for line in lines if not re.match(r"[A-Z_]+=", line)]
-    assert all(re.match(r"(?:[\d*]+ +){5}recorder +(?:recorder|/opt/recorder/\S+) ", line) for line in jobs)
+    assert all(re.match(r"(?:[\d*]+ +){5}recorder +(?:flock|/opt/recorder/\S+) ", line) for line in jobs)
     assert len(jobs) == 2
+
+
+def test_cron_mails_nothing_while_one_is_at_work(tmp_path: Path) -> None:
+    """The line of every minute says nothing when the recorder of an earlier minute is there."""
+    [line] = [line for line in (DEPLOY / "crontab").read_text().splitlines() if "--until-finished" in line]
+    lock = tmp_path / "lock"
+    words = shlex.split(line.replace("/var/lib/recorder/cron.lock", str(lock)))[6:]
+    assert words[:2] == ["flock", "--nonblock"]
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        left = subprocess.run(words, capture_output=True, check=False)
+    assert (left.stdout, left.stderr) == (b"", b"")
 
 
 def test_the_dockerfile_is_clean() -> None:
