@@ -61,3 +61,18 @@ def test_asked_twice_nobody_waits_for_postgres(new_party: NewParty, own_postgres
     party.vendor.release(match)
     assert [end.code for end in party.finish()] == [0]
     party.assert_complete()
+
+
+def test_a_match_that_was_given_up_is_moved(new_party: NewParty) -> None:
+    """With a lease that says it has ended, another start in the list has it taken and recorded all the same."""
+    [match] = [make("moved in Postgres", 12)]
+    party = new_party(match, available=0)
+    [shell] = party.shells
+    shell.write_list(f"{match.line} starts=2026-01-01T13:00:00Z")
+    party.start("--give-up", "500ms", until="--keep-trying")
+    wait_until(lambda: party.select("SELECT 1 FROM lease WHERE ended_us IS NOT NULL AND owner IS NULL"))
+    party.vendor.release(match)
+    shell.write_list(f"{match.line} starts=2026-01-01T14:00:00Z")
+    wait_until(lambda: party.select("SELECT count(*) FROM action") == [(12,)])
+    assert party.leave().code == 0
+    party.assert_complete()
