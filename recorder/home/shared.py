@@ -72,6 +72,8 @@ class SharedHome(Home):
         self._has_settled = False
         self._unasked = set[int]()
         """Streams that we record though nobody could say whose they are: two recordings are better than none."""
+        self._added = set[int]()
+        """Streams that have come into the list and are nobody's yet, as far as we know."""
 
     @property
     def readable_url(self) -> str:
@@ -119,10 +121,11 @@ class SharedHome(Home):
                 self._record_unasked(leases.wanted, recording)
             while True:
                 await asyncio.sleep(_LOOK_S)
-                if leases.away:  # what has come into the list since is nobody's
-                    known = leases.held | leases.ended | self._unasked
-                    new = {each for each in leases.wanted - known if not leases.is_elsewhere(each)}
-                    self._record_unasked(new, recording)
+                self._added -= leases.held | leases.ended
+                self._added = {stream_id for stream_id in self._added if not leases.is_elsewhere(stream_id)}
+                if leases.away:
+                    self._record_unasked(self._added, recording)
+                    self._added = set()
                 self._unasked -= leases.held
                 elsewhere = {stream_id for stream_id in self._unasked if leases.is_elsewhere(stream_id)}
                 self._unasked -= elsewhere
@@ -153,6 +156,7 @@ class SharedHome(Home):
         leases = self._leases
         if leases is None:  # `allot` has not begun; it asks for what the list says then
             return
+        self._added = (self._added | set(added)) - set(removed)
         for stream_id in added:
             await leases.reopen(stream_id)
         leases.want((leases.wanted | set(added)) - set(removed))
