@@ -288,10 +288,11 @@ def test_token_file_spoilt_in_mid_run(recording: Recording, server: VendorServer
                 file.mkdir(mode=0o700)
         attempts = len(server.attempts)
         server.drop_all("abort", matches[0])
-        for match in matches:
+        for match in matches[1:]:
             server.release(match, 20)
         until(lambda: [counts(recording)[match.fixture_id] for match in matches] == [20, 40, 40])
         assert len(server.attempts) == attempts  # without a token nobody is dialled
+        server.release(matches[0], 20)  # not before: it might still go out on the connection that is being dropped
         if trouble == "a directory":
             file.rmdir()
         rotate(TOKEN)
