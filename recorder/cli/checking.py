@@ -18,6 +18,7 @@ from recorder.cli.configuring import values_of
 from recorder.cli.options import (
     DEFAULT_DATABASE,
     DatabaseUrl,
+    Endpoint,
     LogFormat,
     LogLevel,
     Quiet,
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Endpoint = Annotated[
-    str, typer.Option("--endpoint", envvar="RECORDER_ENDPOINT", help="The vendor's host.", metavar="URL")
-]
 Proxy = Annotated[
     str | None,
     typer.Option("--proxy", envvar="RECORDER_PROXY", help="Dial through this HTTP proxy.", metavar="URL"),

@@ -90,6 +90,18 @@ def duration_option(name: str, description: str) -> object:
     return typer.Option(name, parser=_duration, metavar="DURATION", help=description)
 
 
+FixtureList = Annotated[
+    Path,
+    typer.Option("--fixtures", help="The fixture list, or a directory of lists; - reads stdin.", allow_dash=True),
+]
+Endpoint = Annotated[
+    str, typer.Option("--endpoint", envvar="RECORDER_ENDPOINT", help="The vendor's host.", metavar="URL")
+]
+Lead = Annotated[float, duration_option("--lead", "Open a stream so long before the start in the list.")]
+Linger = Annotated[float, duration_option("--linger", "Stay on after `finished` for late corrections.")]
+GiveUp = Annotated[float, duration_option("--give-up", "A stream without an action for so long was not played.")]
+
+
 def command(function: Callable[P, None]) -> Callable[P, None]:
     """Turn what goes wrong into one sentence on stderr and the right exit code."""
 

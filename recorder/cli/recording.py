@@ -11,6 +11,11 @@ import typer
 from recorder.cli.options import (
     DEFAULT_DATABASE,
     DatabaseUrl,
+    Endpoint,
+    FixtureList,
+    GiveUp,
+    Lead,
+    Linger,
     LogFormat,
     LogLevel,
     Quiet,
@@ -28,25 +33,18 @@ from recorder.pacing import DEFAULT_RATE
 
 @command
 def run(
-    fixtures: Annotated[
-        Path,
-        typer.Option("--fixtures", help="The fixture list, or a directory of lists; - reads stdin.", allow_dash=True),
-    ],
+    fixtures: FixtureList,
     database_url: DatabaseUrl = DEFAULT_DATABASE,
-    endpoint: Annotated[
-        str, typer.Option("--endpoint", envvar="RECORDER_ENDPOINT", help="The vendor's host.", metavar="URL")
-    ] = DEFAULT_ENDPOINT,
+    endpoint: Endpoint = DEFAULT_ENDPOINT,
     token_file: TokenFile = None,
     until_finished: Annotated[
         bool, typer.Option("--until-finished", help="Exit when every stream has ended (3: stopped before).")
     ] = False,
     once: Annotated[bool, typer.Option("--once", help="Catch up with what is there and leave.")] = False,
     for_: Annotated[float | None, duration_option("--for", "Leave after this time, e.g. 90m.")] = None,
-    linger: Annotated[float, duration_option("--linger", "Stay on after `finished` for late corrections.")] = "15m",  # type: ignore[assignment]
-    give_up: Annotated[
-        float, duration_option("--give-up", "A stream without an action for so long was not played.")
-    ] = "6h",  # type: ignore[assignment]
-    lead: Annotated[float, duration_option("--lead", "Open a stream so long before the start in the list.")] = "15m",  # type: ignore[assignment]
+    linger: Linger = "15m",  # type: ignore[assignment]
+    give_up: GiveUp = "6h",  # type: ignore[assignment]
+    lead: Lead = "15m",  # type: ignore[assignment]
     dead_after: Annotated[
         float, duration_option("--dead-after", "Dial anew when no frame of any kind came for so long.")
     ] = "25s",  # type: ignore[assignment]

@@ -15,13 +15,16 @@ import typer
 from recorder.cli.options import (
     DEFAULT_DATABASE,
     DatabaseUrl,
+    FixtureList,
+    GiveUp,
+    Lead,
+    Linger,
     LogFormat,
     LogLevel,
     Quiet,
     TokenFile,
     Verbose,
     command,
-    duration_option,
     say,
 )
 from recorder.cli.output import Format, write
@@ -41,15 +44,10 @@ _DURATIONS = {"--lead": 900.0, "--linger": 900.0, "--give-up": 6 * 3600.0}
 @command
 def schedule(
     context: typer.Context,
-    fixtures: Annotated[
-        Path,
-        typer.Option("--fixtures", help="The fixture list, or a directory of lists; - reads stdin.", allow_dash=True),
-    ],
-    lead: Annotated[float, duration_option("--lead", "Open a stream so long before the start in the list.")] = "15m",  # type: ignore[assignment]
-    linger: Annotated[float, duration_option("--linger", "Stay on after `finished` for late corrections.")] = "15m",  # type: ignore[assignment]
-    give_up: Annotated[
-        float, duration_option("--give-up", "A stream without an action for so long was not played.")
-    ] = "6h",  # type: ignore[assignment]
+    fixtures: FixtureList,
+    lead: Lead = "15m",  # type: ignore[assignment]
+    linger: Linger = "15m",  # type: ignore[assignment]
+    give_up: GiveUp = "6h",  # type: ignore[assignment]
     zone: Annotated[
         str | None,
         typer.Option("--tz", help="Zone of the times, e.g. Europe/Paris; default UTC, for cron this machine's."),
