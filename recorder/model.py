@@ -18,6 +18,10 @@ Speed = Literal["normal", "fast"]
 Opcode = Literal["text", "binary"]
 Side = Literal["home", "away"]
 Arrival = Literal["live", "catch_up", "audit"]
+Asked = Literal["websocket", "rest"]
+AuditVerdict = Literal["equal", "late", "changed", "behind", "unanswered"]
+"""Of an audit: nothing new; something was missed, and is stored now; other content at a position that was known; the
+vendor holds less than we do; it could not be asked."""
 
 ACTIONS = "actions"
 """The only channel whose frames hold actions; every other channel is kept as raw frames."""
@@ -194,6 +198,33 @@ class Gap:
     from_us: int
     to_us: int | None
     resolved_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What came of asking the vendor for the whole list again; key: (stream, id, time-ordered).
+
+    ``asked``: on a websocket from position 0, or by REST; ``session_id`` of the connection that read it, None for REST.
+    ``epoch`` is the one that is current afterwards. ``listed``: how many actions the vendor told, ``equal``: how many
+    of them were stored already with the same content at the same position, ``late``: how many were missed and are
+    stored since. ``changed_at``: the first position with other content. ``root``: of the vendor's list, as in
+    `archive.chains`.
+    """
+
+    stream_id: int
+    audit_id: int
+    asked: Asked
+    began_us: int
+    ended_us: int
+    session_id: int | None
+    epoch: int
+    listed: int
+    equal: int
+    late: int
+    changed_at: int | None
+    root: bytes | None
+    verdict: AuditVerdict
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recorder.model import Action, Frame, Gap, Speed, Stream
+from recorder.model import Action, Audit, Frame, Gap, Speed, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +188,13 @@ class ResolveGaps:
     to_position: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NoteAudit:
+    """Write down what came of asking the vendor again."""
+
+    audit: Audit
+
+
 Operation = (
     OpenStream
     | OpenSession
@@ -203,6 +210,7 @@ Operation = (
     | MakeEpochCurrent
     | OpenGap
     | ResolveGaps
+    | NoteAudit
 )
 
 
@@ -217,5 +225,7 @@ def stream_of(operation: Operation) -> int:
             return action.stream_id
         case OpenGap(gap=gap):
             return gap.stream_id
+        case NoteAudit(audit=audit):
+            return audit.stream_id
         case _:
             return operation.stream_id

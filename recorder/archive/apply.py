@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, literal, select, true, update
+from sqlalchemy import Connection, Table, and_, func, insert, literal, select, true, update
 
 from recorder.archive import tables
+from recorder.archive.chains import Chains
 from recorder.archive.dialect import Dialect, fixed_point
 from recorder.errors import DamagedArchive, IdentityClash
+from recorder.feed.actions import PARSER
 from recorder.model import Action, Fields, Frame, Kind
 from recorder.operations import (
     AddAction,
@@ -21,6 +23,7 @@ from recorder.operations import (
     DescribeStream,
     EndStream,
     MakeEpochCurrent,
+    NoteAudit,
     OpenGap,
     OpenSession,
     OpenStream,
@@ -32,10 +35,11 @@ from recorder.operations import (
 
 _FIELD_NAMES = tuple(field.name for field in fields(Fields))
 _SEQUENCE_INDEX = _FIELD_NAMES.index("timeline_sequence")
+_ZERO_AT_FIRST = ("frames", "actions", "overlap_checked", "resent", "envelope_differences", "heartbeats")
 _FRAME_COLUMNS, _ACTION_COLUMNS = tables.frame.columns.keys(), tables.action.columns.keys()
 
 
-def apply(connection: Connection, dialect: Dialect, operations: Iterable[Operation]) -> None:
+def apply(connection: Connection, dialect: Dialect, operations: Iterable[Operation], chains: Chains) -> None:
     """Carry out ``operations`` in order, inside the transaction that is open on ``connection``."""
     frames: list[tuple[Any, ...]] = []
     actions: list[tuple[Any, ...]] = []
@@ -48,12 +52,14 @@ def apply(connection: Connection, dialect: Dialect, operations: Iterable[Operati
 
     for operation in operations:
         if isinstance(operation, AddFrame):
-            frames.append(frame_row(operation.frame))
+            frames.append(row := frame_row(operation.frame))
+            chains.add_frame(row)
         elif isinstance(operation, AddAction):
             actions.append(action_row(operation.action))
+            chains.grow(operation.action.stream_id)
         else:
             flush()
-            _apply_one(connection, operation)
+            _apply_one(connection, operation, chains)
     flush()
 
 
@@ -89,40 +95,39 @@ def action_row(action: Action) -> tuple[Any, ...]:
         action.content_digest,
         action.frame_digest,
         *derived,
+        PARSER,
     )
 
 
-def _apply_one(connection: Connection, operation: Operation) -> None:
+def _apply_one(connection: Connection, operation: Operation, chains: Chains) -> None:
     match operation:
         case OpenStream():
             _open_stream(connection, operation)
-        case OpenSession():
-            zeroes = dict.fromkeys(
-                ("frames", "actions", "overlap_checked", "resent", "envelope_differences", "heartbeats"), 0
-            )
-            connection.execute(insert(tables.session).values(**asdict(operation), **zeroes))
-        case UpdateSession():
-            _change(connection, operation, _at_session(operation).values(**asdict(operation.counts)))
-        case CloseSession():
-            closed = {name: getattr(operation, name) for name in ("closed_us", "close_code", "close_reason", "outcome")}
-            _change(connection, operation, _at_session(operation).values(**asdict(operation.counts), **closed))
+            chains.grow(operation.stream.stream_id)  # since a killed recorder's last head, or by a copy
+        case OpenSession() | UpdateSession() | CloseSession():
+            _apply_to_session(connection, operation, chains)
         case EndStream() | DescribeStream():
             _say_of_stream(connection, operation)
         case CopyAction():
             where = tables.action.c.position == operation.from_position
             _copy_actions(connection, operation, operation.from_epoch, where, operation.position)
+            chains.grow(operation.stream_id)
         case PlaceFrame():
             _change(connection, operation, _at_frame(operation).values(kind=str(Kind.ACTION)))
         case BeginEpoch():
             _begin_epoch(connection, operation)
+            chains.grow(operation.stream_id)
         case MakeEpochCurrent():
             epoch = tables.epoch.c
             at_epoch = and_(epoch.stream_id == operation.stream_id, epoch.epoch == operation.epoch)
             _change(connection, operation, update(tables.epoch).where(at_epoch).values(current_us=operation.at_us))
         case OpenGap():
-            connection.execute(insert(tables.gap).values(**asdict(operation.gap)))
+            previous = _newest(connection, tables.gap, operation.gap.stream_id)
+            connection.execute(insert(tables.gap).values(**asdict(operation.gap), previous_id=previous))
         case ResolveGaps():
             _resolve_gaps(connection, operation)
+        case NoteAudit():
+            connection.execute(insert(tables.audit).values(**asdict(operation.audit)))
         case _:
             raise TypeError(f"no SQL for {type(operation).__name__}")
 
@@ -135,6 +140,32 @@ def _change(connection: Connection, operation: Operation, statement: Any, rows: 
             f"the archive holds {changed} of the {rows} rows that belong to {operation}; "
             "it was changed by somebody else, or it is damaged: keep the file and record into another one"
         )
+
+
+def _apply_to_session(
+    connection: Connection, operation: OpenSession | UpdateSession | CloseSession, chains: Chains
+) -> None:
+    """Bring a session's row up to date, and with its counts the heads of all chains that have grown."""
+    stream_id, session_id = operation.stream_id, operation.session_id
+    if isinstance(operation, OpenSession):
+        zeroes = dict.fromkeys(_ZERO_AT_FIRST, 0)
+        previous = _newest(connection, tables.session, stream_id)
+        connection.execute(insert(tables.session).values(**asdict(operation), **zeroes, previous_id=previous))
+        chains.open_session(stream_id, session_id)
+        return
+    said = asdict(operation.counts) | chains.session_head(stream_id, session_id)
+    if isinstance(operation, CloseSession):
+        said |= {name: getattr(operation, name) for name in ("closed_us", "close_code", "close_reason", "outcome")}
+        chains.close_session(stream_id, session_id)
+    _change(connection, operation, _at_session(operation).values(**said))
+    chains.write_heads(connection, stream_id)
+
+
+def _newest(connection: Connection, table: Table, stream_id: int) -> int | None:
+    """Return the greatest key of a stream's rows: the next one names it, so that none goes unmissed."""
+    key = list(table.primary_key)[1]
+    newest: int | None = connection.execute(select(func.max(key)).where(table.c.stream_id == stream_id)).scalar()
+    return newest
 
 
 def _at_session(operation: UpdateSession | CloseSession) -> Any:

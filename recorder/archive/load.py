@@ -61,10 +61,18 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
                 session.stream_id == stream_id, session.frames > 0
             )
         ).scalar(),
-        last_session_id=connection.execute(
-            select(func.coalesce(func.max(session.session_id), 0)).where(session.stream_id == stream_id)
-        ).scalar_one(),
+        last_session_id=max(
+            _greatest(connection, stream_id, tables.session.c.session_id),
+            # Where the wall clock was set back, a gap's id may lie behind that of every session.
+            _greatest(connection, stream_id, tables.gap.c.gap_id),
+        ),
     )
+
+
+def _greatest(connection: Connection, stream_id: int, column: Column[int]) -> int:
+    """Return the greatest id that was handed out for these rows of a stream; 0 when there are none."""
+    statement = select(func.coalesce(func.max(column), 0)).where(column.table.c.stream_id == stream_id)
+    return connection.execute(statement).scalar_one()
 
 
 def _newest_epoch(epochs: Sequence[Any]) -> Any:

@@ -61,6 +61,9 @@ epoch = Table(
     Column("created_us", BigInteger, nullable=False),
     Column("current_us", BigInteger),
     Column("why", TEXT),
+    # The chain of its contents up to there: `chains`.
+    Column("chained", BigInteger),
+    Column("chain", LargeBinary),
     sqlite_with_rowid=False,
 )
 
@@ -91,6 +94,10 @@ session = Table(
     Column("host", TEXT, nullable=False),
     Column("version", TEXT, nullable=False),
     Column("proven", BigInteger),
+    # The session before it in this archive, and the chain of its stored frames up to there: `chains`.
+    Column("previous_id", BigInteger),
+    Column("chained", BigInteger),
+    Column("chain", LargeBinary),
     sqlite_with_rowid=False,
 )
 
@@ -158,6 +165,8 @@ action = Table(
     Column("trace_id", TEXT),
     Column("extra", TEXT),
     Column("parse_error", TEXT),
+    # Which version of the parser derived them: `feed.actions.PARSER`.
+    Column("parser", Integer, nullable=False, server_default="1"),
     sqlite_with_rowid=False,
 )
 
@@ -175,8 +184,30 @@ gap = Table(
     Column("from_us", BigInteger, nullable=False),
     Column("to_us", BigInteger),
     Column("resolved_us", BigInteger),
+    Column("previous_id", BigInteger),
     sqlite_with_rowid=False,
 )
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("stream_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("audit_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("asked", TEXT, nullable=False),
+    Column("began_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger, nullable=False),
+    Column("session_id", BigInteger),
+    Column("epoch", Integer, nullable=False),
+    Column("listed", BigInteger, nullable=False),
+    Column("equal", BigInteger, nullable=False),
+    Column("late", BigInteger, nullable=False),
+    Column("changed_at", BigInteger),
+    Column("root", LargeBinary),
+    Column("verdict", TEXT, nullable=False),
+    Column("detail", TEXT, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What the vendor said when it was asked again from position 0: `model.Audit`."""
 
 tombstone = Table(
     "tombstone",

@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 from recorder import clock
 from recorder.archive import migrate
 from recorder.archive.apply import apply, close_dangling_sessions
+from recorder.archive.chains import Chains
 from recorder.archive.dialect import DiskErrors, parse_url
 from recorder.errors import ArchiveHeld, DamagedArchive, DiskError, RecorderError
 from recorder.operations import AddFrame, Operation
@@ -71,6 +72,7 @@ class Writer:
         self.done = 0
         """How much of that is done: durable, or answered."""
         self._failed = failed
+        self._chains = Chains()
         self._held = self.dialect.hold(url)
         try:
             self._engine = migrate.writable(url, self.dialect)
@@ -179,7 +181,7 @@ class Writer:
         if operations:
             began_ns = clock.elapsed_ns()
             with DiskErrors(self.dialect, self.url), connection.begin():
-                apply(connection, self.dialect, operations)
+                apply(connection, self.dialect, operations, self._chains)
             self.committed(operations)
             seconds = (clock.elapsed_ns() - began_ns) / 1e9
             for listener in self.listeners:

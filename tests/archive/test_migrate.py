@@ -28,7 +28,7 @@ from tests.vendor import load
 
 REVISIONS = [script.revision for script in ScriptDirectory(str(migrate._scripts())).walk_revisions()][::-1]
 OURS = {"stream", "epoch", "session", "frame", "action", "gap", "tombstone", "shipment", "lease", "recorder", "turns",
-        "compatible"}  # fmt: skip
+        "compatible", "audit"}  # fmt: skip
 
 Opening = Callable[[str], object]
 OPENINGS: dict[str, Opening] = {

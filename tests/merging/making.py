@@ -169,9 +169,10 @@ def causes(rows: Rows) -> list[tuple[str, bool, bool]]:
 
 def apply_to(connection: Connection, dialect: Dialect, operations: Iterable[Operation]) -> None:
     from recorder.archive.apply import apply
+    from recorder.archive.chains import Chains
 
     with connection.begin():
-        apply(connection, dialect, operations)
+        apply(connection, dialect, operations, Chains())
 
 
 def keys(rows: Sequence[tuple[Any, ...]], parts: int = 3) -> set[tuple[Any, ...]]:

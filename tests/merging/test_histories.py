@@ -127,10 +127,19 @@ def test_one_list_in_any_order(opened: tuple[list[Opened], list[Opened]], data: 
                     strict=True)) == earliest  # fmt: skip
 
 
+def but_for_shown(rows: Rows) -> Rows:
+    at = tables.epoch.columns.keys().index("current_us")
+    return rows | {"epoch": [(*row[:at], *row[at + 1 :]) for row in rows["epoch"]]}
+
+
 @common_settings(20)
 @given(data=st.data())
 def test_any_lists_in_any_order(opened: tuple[list[Opened], list[Opened]], data: st.DataObject) -> None:
-    """Every list is there, or the beginning of one that is; merging all again changes nothing."""
+    """Every list is there, or the beginning of one that is; merging all again changes nothing.
+
+    But for one thing: a list that was not to be shown may be, once another archive has told that it followed the one
+    that is shown. From then on nothing changes.
+    """
     sources, targets = opened
     stream = new_stream()
     parts = stored(sources, data.draw(any_lists(stream)), stream)
@@ -144,6 +153,10 @@ def test_any_lists_in_any_order(opened: tuple[list[Opened], list[Opened]], data:
             assert any(other.startswith(one) for other in lists(rows))
     assert rows["frame"] == sorted(frame for part in parts for frame in part["frame"])
     assert any(shown(rows).startswith(shown(part)) for part in parts)
+    for source in sources:
+        again = bring(source, target, stream)
+        assert but_for_shown(again) == but_for_shown(rows)
+        rows = again
     for source in sources:
         assert bring(source, target, stream) == rows
     assert bring(target, targets[1], stream) == rows

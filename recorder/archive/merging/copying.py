@@ -31,6 +31,7 @@ _FRAME_NUMBER = place(tables.frame.c.frame_number)
 _DIGEST = place(tables.frame.c.digest)
 _PAYLOAD = place(tables.frame.c.payload)
 _EPOCH_OF_GAP = place(tables.gap.c.epoch)
+_EPOCH_OF_AUDIT = place(tables.audit.c.epoch)
 
 BYTES_AT_ONCE = 8 * 1024 * 1024
 FRAMES_AT_ONCE = 2_000
@@ -67,6 +68,7 @@ class Changes:
     stream: bool = False
     epochs: bool = False
     gaps: bool = False
+    audits: bool = False
     sessions: set[int] = field(default_factory=set)
     placed: set[tuple[int, int]] = field(default_factory=set)
     """(session, frame) of frames whose position was found."""
@@ -76,6 +78,7 @@ class Changes:
         self.stream |= other.stream
         self.epochs |= other.epochs
         self.gaps |= other.gaps
+        self.audits |= other.audits
         self.sessions |= other.sessions
         self.placed |= other.placed
 
@@ -158,6 +161,8 @@ class StreamCopy:
             load.add(tables.epoch, self._epoch_rows(self._all(source, tables.epoch)))
         if changes is None or changes.gaps:
             load.add(tables.gap, self._in_their_epochs(self._all(source, tables.gap), _EPOCH_OF_GAP))
+        if changes is None or changes.audits:
+            load.add(tables.audit, self._in_their_epochs(self._all(source, tables.audit), _EPOCH_OF_AUDIT))
         if changes is None:
             load.add(tables.session, self._all(source, tables.session))
         else:

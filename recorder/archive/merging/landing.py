@@ -48,7 +48,7 @@ def land(connection: Connection, dialect: Dialect, load: Load) -> int:
             dialect.pour(connection, _landing(table), table.columns.keys(), rows)
     _store_streams(connection, load)
     _require_new(connection, load)
-    for table in (tables.epoch, tables.session, tables.gap):
+    for table in (tables.epoch, tables.session, tables.gap, tables.audit):
         _store(connection, load, table)
     frames = _store(connection, load, tables.frame)
     if frames < len(load.rows[tables.frame]):
@@ -116,11 +116,19 @@ def _session_rule() -> str:
         "calibration = CASE WHEN excluded.calibration IS NOT NULL AND (session.calibration IS NULL "
         "OR excluded.frames > session.frames) THEN excluded.calibration ELSE session.calibration END"
     )
-    return f"DO UPDATE SET {', '.join([*counts, *closing, calibration])}"
+    return f"DO UPDATE SET {', '.join([*counts, *closing, calibration, _farther('session')])}"
+
+
+def _farther(table: str) -> str:
+    """Of two heads of the same chain the one that covers more stands."""
+    ahead = f"excluded.chained > coalesce({table}.chained, -1)"
+    return ", ".join(
+        f"{name} = CASE WHEN {ahead} THEN excluded.{name} ELSE {table}.{name} END" for name in ("chained", "chain")
+    )
 
 
 _RULES = {
-    tables.epoch: "DO UPDATE SET current_us = coalesce(epoch.current_us, excluded.current_us)",
+    tables.epoch: f"DO UPDATE SET current_us = coalesce(epoch.current_us, excluded.current_us), {_farther('epoch')}",
     tables.session: _session_rule(),
     tables.gap: "DO UPDATE SET "
     + ", ".join(f"{name} = coalesce(gap.{name}, excluded.{name})" for name in ("to_position", "to_us", "resolved_us"))

@@ -10,7 +10,7 @@ from sqlalchemy import Column, Table
 
 from recorder.archive import tables
 
-CARRIED = (tables.stream, tables.epoch, tables.session, tables.frame, tables.action, tables.gap)
+CARRIED = (tables.stream, tables.epoch, tables.session, tables.frame, tables.action, tables.gap, tables.audit)
 """Every table that is carried from one archive to another, in the order in which its rows must land."""
 
 Row = tuple[Any, ...]

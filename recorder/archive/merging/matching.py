@@ -173,5 +173,6 @@ def _clash(stream_id: int, epoch: int, position: int, now_us: int) -> Values:
         "from_us": now_us,
         "to_us": None,
         "resolved_us": None,
+        "previous_id": None,
     }
     return tuple(said[column.name] for column in tables.gap.columns)

@@ -19,6 +19,7 @@ from recorder.operations import (
     DescribeStream,
     EndStream,
     MakeEpochCurrent,
+    NoteAudit,
     OpenGap,
     OpenSession,
     OpenStream,
@@ -300,7 +301,12 @@ def _note(changes: Changes, operation: Operation) -> None:
             changes.epochs = True
         case OpenGap() | ResolveGaps():
             changes.gaps = True
-        case OpenSession() | UpdateSession() | CloseSession():
+        case OpenSession():
             changes.sessions.add(operation.session_id)
+        case UpdateSession() | CloseSession():
+            changes.sessions.add(operation.session_id)
+            changes.epochs = True  # for the heads of their chains
+        case NoteAudit():
+            changes.audits = True
         case PlaceFrame():
             changes.placed.add((operation.session_id, operation.frame_number))
