@@ -22,7 +22,7 @@ from recorder.extras import need
 from recorder.query import arrow, rows
 from recorder.query.rows import kinds
 
-_IDS = {"stream_id", "session_id", "gap_id"}
+_IDS = {"stream_id", "session_id", "gap_id", "audit_id", "previous_id"}
 _IN_PATH = {"feed", "sport"}
 
 
@@ -71,13 +71,42 @@ class StreamRow(rows.StreamRow, frozen=True):
 
 
 class Session(rows.Session, frozen=True):
-    """With the receiver's own clock."""
+    """With the receiver's own clock, the session before it, and the head of its chain."""
 
     opened_ns: int
+    previous_id: int | None
+    chained: int | None
+    chain: bytes | None
+
+
+class Gap(rows.Gap, frozen=True):
+    """With the gap before it."""
+
+    previous_id: int | None
+
+
+class Audit(rows.View, frozen=True):
+    """What came of asking the vendor again: `model.Audit`."""
+
+    stream_id: int
+    fixture_id: str
+    audit_id: int
+    asked: str
+    began_at: datetime
+    ended_at: datetime
+    session_id: int | None
+    epoch: int
+    listed: int
+    equal: int
+    late: int
+    changed_at: int | None
+    root: bytes | None
+    verdict: str
+    detail: str
 
 
 class Epoch(rows.View, frozen=True):
-    """A version of the vendor's list: which it changed, and where; ``current_at``: since when users see it."""
+    """A version of the vendor's list: which it changed, and where; ``current_at``: since when users see it; its chain."""
 
     stream_id: int
     fixture_id: str
@@ -87,6 +116,8 @@ class Epoch(rows.View, frozen=True):
     created_at: datetime
     current_at: datetime | None
     why: str | None
+    chained: int | None
+    chain: bytes | None
 
 
 @dataclass(frozen=True)
@@ -128,13 +159,14 @@ ACTIONS = Exported("actions", Action, tables.action, is_partitioned=True)
 RAW_FRAMES = Exported("raw_frames", RawFrame, tables.frame, is_partitioned=True)
 STREAMS = Exported("streams", StreamRow, tables.stream)
 SESSIONS = Exported("sessions", Session, tables.session)
-GAPS = Exported("gaps", rows.Gap, tables.gap)
+GAPS = Exported("gaps", Gap, tables.gap)
 EPOCHS = Exported("epochs", Epoch, tables.epoch)
-TABLES = {table.name: table for table in (ACTIONS, RAW_FRAMES, STREAMS, SESSIONS, GAPS, EPOCHS)}
+AUDITS = Exported("audits", Audit, tables.audit)
+TABLES = {table.name: table for table in (ACTIONS, RAW_FRAMES, STREAMS, SESSIONS, GAPS, EPOCHS, AUDITS)}
 """Every table of an export by its name, which is also that of its directory."""
 
 PARTITIONED = (ACTIONS, RAW_FRAMES)
-SMALL = (STREAMS, SESSIONS, GAPS, EPOCHS)
+SMALL = (STREAMS, SESSIONS, GAPS, EPOCHS, AUDITS)
 """A few rows for each stream: one file holds those of all streams."""
 
 

@@ -31,7 +31,8 @@ _ACTIONS = """
     SELECT stream_id, epoch, count(*) AS actions,
       CAST(sum(received_us % 1000003) AS BIGINT), CAST(sum(session_id % 1000003) AS BIGINT),
       CAST(sum(frame_number) AS BIGINT), count(occurred_us), count(type), count(action_id), count(parse_error),
-      CAST(sum(length(extra)) AS BIGINT), CAST(sum(length(parse_error)) AS BIGINT), count(timeline_sequence)
+      CAST(sum(length(extra)) AS BIGINT), CAST(sum(length(parse_error)) AS BIGINT), count(timeline_sequence),
+      CAST(sum(parser) AS BIGINT)
     FROM action WHERE stream_id IN :ids GROUP BY stream_id, epoch ORDER BY stream_id, epoch"""
 _FIRST = """
     SELECT s.stream_id, s.feed, s.sport, s.fixture_id, s.channel, coalesce(s.starts_us,
@@ -43,6 +44,7 @@ _SAID = {
     "epoch": "SELECT * FROM epoch WHERE stream_id IN :ids ORDER BY stream_id, epoch",
     "session": "SELECT * FROM session WHERE stream_id IN :ids ORDER BY stream_id, session_id",
     "gap": "SELECT * FROM gap WHERE stream_id IN :ids ORDER BY stream_id, gap_id",
+    "audit": "SELECT * FROM audit WHERE stream_id IN :ids ORDER BY stream_id, audit_id",
     "frame": _FRAMES,
     "action": _ACTIONS,
     "first": _FIRST,
@@ -103,4 +105,6 @@ def _state(said: dict[str, list[Row[Any]]]) -> State:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
     return int(value) if isinstance(value, bool) else value

@@ -13,13 +13,14 @@ from recorder.feed.actions import parse
 from recorder.feed.booking import frame_of
 from recorder.feed.content import content_digest
 from recorder.feed.messages import read
-from recorder.model import Action, Frame, Gap, Kind, Stream
+from recorder.model import Action, Audit, Frame, Gap, Kind, Stream
 from recorder.operations import (
     AddAction,
     AddFrame,
     BeginEpoch,
     Counts,
     MakeEpochCurrent,
+    NoteAudit,
     OpenGap,
     Operation,
     UpdateSession,
@@ -100,6 +101,15 @@ class Told:
         self.operations.append(OpenGap(gap))
         return self
 
+    def audit(self) -> Told:
+        """Append what came of asking again."""
+        audit = Audit(
+            self.stream.stream_id, 7, "websocket", START_US, START_US + 9, self.session_id, self.epoch, 3, 2, 1, 2,
+            bytes(range(16)), "changed", "another list, from position 2 on",
+        )  # fmt: skip
+        self.operations.append(NoteAudit(audit))
+        return self
+
     def count(self) -> Told:
         """Append what is counted of the session that is open."""
         self.operations.append(UpdateSession(self.stream.stream_id, self.session_id, Counts(frames=self.frames)))
@@ -122,7 +132,7 @@ def odd() -> Told:
     told.frame(Kind.UNPLACED, packet(99), reason="two places")
     told.gap(2, resolved=True)
     told.fork(3).add(packet(8)).add(packet(9))
-    told.fork(1, current=False).add(packet(10))
+    told.fork(1, current=False).add(packet(10)).audit()
     return told.count()
 
 

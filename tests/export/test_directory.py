@@ -57,7 +57,7 @@ def manifest(directory: Path) -> dict[str, Any]:
 def test_the_layout(one: Filled, tmp_path: Path) -> None:
     """Two files for the partition, by feed, sport and date; one for each small table; the manifest."""
     export(one.url, tmp_path)
-    small = [f"{name}/{name}.parquet" for name in ("epochs", "gaps", "sessions", "streams")]
+    small = [f"{name}/{name}.parquet" for name in ("audits", "epochs", "gaps", "sessions", "streams")]
     assert files(tmp_path) == sorted([f"actions/{FRANCE_FILE}", f"raw_frames/{FRANCE_FILE}", *small, "manifest.json"])
 
 
