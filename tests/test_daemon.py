@@ -13,6 +13,7 @@ import pytest
 
 from tests.raw import RawServer
 from tests.recording import Ended, Shell, ended
+from tests.shared.party import wait_until
 from tests.vendor import Match, Script, VendorServer, load, names
 
 MATCH = "snooker-1"
@@ -416,8 +417,7 @@ def test_locked_database(shell: Shell, server: VendorServer) -> None:
     server.serve(match, Script(available=50))
     process = shell.start_run(*FAST, "--until-finished")
     wait_for_packets(server, 50)
-    while actions(shell) < 50:
-        pass
+    wait_until(lambda: actions(shell) == 50)
     with locked(shell.path):
         server.release(match)
         wait_for_packets(server, len(match.packets))

@@ -343,10 +343,22 @@ def taken(turns: Turns, now: int, pace: Pace = PACE) -> tuple[Turns, Place, int]
         now += found.ns
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None)
 @given(st.data())
 def test_no_second_of_arrivals_holds_six(data: st.DataObject) -> None:
     """Whoever asks when, at whatever rate, however late answers come or if ever: at the server there are never six."""
+    no_second_holds_six(data)
+
+
+@pytest.mark.campaign
+@settings(deadline=None, max_examples=3000)
+@given(st.data())
+def test_no_second_of_arrivals_holds_six_campaign(data: st.DataObject) -> None:
+    """The same for many more who ask."""
+    no_second_holds_six(data)
+
+
+def no_second_holds_six(data: st.DataObject) -> None:
     turns, now = Turns(), START
     unanswered: dict[int, int] = {}
     arrivals: list[int] = []

@@ -42,6 +42,8 @@ LEVELS = {
     "backoff": 5,
     "capture": 6,
     "probing": 6,
+    "reparsing": 6,
+    "salvage": 6,
     "doctor": 9,
     "charts": 6,
     "export": 6,

@@ -22,6 +22,7 @@ def upgrade() -> None:
     op.add_column("epoch", sa.Column("chained", big))
     op.add_column("epoch", sa.Column("chain", blob))
     op.add_column("session", sa.Column("previous_id", big))
+    op.add_column("session", sa.Column("last_gap_id", big))
     op.add_column("session", sa.Column("chained", big))
     op.add_column("session", sa.Column("chain", blob))
     op.add_column("gap", sa.Column("previous_id", big))
@@ -51,7 +52,7 @@ def downgrade() -> None:
     op.drop_table("audit")
     op.drop_column("action", "parser")
     op.drop_column("gap", "previous_id")
-    for name in ("previous_id", *_HEAD):
+    for name in ("previous_id", "last_gap_id", *_HEAD):
         op.drop_column("session", name)
     for name in _HEAD:
         op.drop_column("epoch", name)

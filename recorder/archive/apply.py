@@ -154,6 +154,7 @@ def _apply_to_session(
         chains.open_session(stream_id, session_id)
         return
     said = asdict(operation.counts) | chains.session_head(stream_id, session_id)
+    said["last_gap_id"] = _newest(connection, tables.gap, stream_id)
     if isinstance(operation, CloseSession):
         said |= {name: getattr(operation, name) for name in ("closed_us", "close_code", "close_reason", "outcome")}
         chains.close_session(stream_id, session_id)

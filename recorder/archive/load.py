@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, func, select
+from sqlalchemy import Column, Connection, exists, func, or_, select
 
 from recorder.archive import tables
 from recorder.model import ACTIONS, Frame, Kind, StoredStream
@@ -56,17 +56,23 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
         last_received_us=connection.execute(
             select(func.max(action.received_us)).where(action.stream_id == stream_id, action.epoch == newest.epoch)
         ).scalar(),
-        last_closed_us=connection.execute(
-            select(func.max(func.coalesce(session.closed_us, session.opened_us))).where(
-                session.stream_id == stream_id, session.frames > 0
-            )
-        ).scalar(),
+        last_closed_us=_last_heard(connection, stream_id),
         last_session_id=max(
             _greatest(connection, stream_id, tables.session.c.session_id),
             # Where the wall clock was set back, a gap's id may lie behind that of every session.
             _greatest(connection, stream_id, tables.gap.c.gap_id),
         ),
     )
+
+
+def _last_heard(connection: Connection, stream_id: int) -> int | None:
+    """Return when the last connection on which anything came was over; None when there was none."""
+    session, frame = tables.session.c, tables.frame.c
+    # Its counts are written once a minute: of one that was killed before, only the frames tell.
+    holds_frames = exists().where(frame.stream_id == session.stream_id, frame.session_id == session.session_id)
+    closed_us = func.max(func.coalesce(session.closed_us, session.opened_us))
+    statement = select(closed_us).where(session.stream_id == stream_id, or_(session.frames > 0, holds_frames))
+    return connection.execute(statement).scalar()
 
 
 def _greatest(connection: Connection, stream_id: int, column: Column[int]) -> int:

@@ -1,4 +1,4 @@
-"""What is done to an archive's schema on purpose, with nobody recording: bringing it up, taking it back."""
+"""What is done to an archive on purpose, with nobody recording: its schema brought up, taken back, its rows mended."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from alembic.util import CommandError
-from sqlalchemy import URL
+from sqlalchemy import URL, Engine
 
 from recorder.archive import migrate
 from recorder.archive.dialect import Dialect, DiskErrors, parse_url
@@ -43,6 +43,21 @@ def downgrade(database_url: str, revision: str | None = None, *, sure: bool) -> 
             return migrate.state(connection)[1] or "base"
     except CommandError as error:
         raise UsageError(f"{place}: {error}") from None
+
+
+@contextmanager
+def writing(database_url: str) -> Iterator[tuple[Engine, Dialect]]:
+    """Open an archive to change it, of which nobody else is the writer; its schema is brought up.
+
+    Raises ArchiveHeld when a recorder writes it, and what the database says of its disk.
+    """
+    url, dialect = parse_url(database_url)
+    with _held(url, dialect), DiskErrors(dialect, url):
+        engine = migrate.writable(url, dialect)
+        try:
+            yield engine, dialect
+        finally:
+            engine.dispose()
 
 
 @contextmanager

@@ -7,16 +7,16 @@ transaction in which they land (`merging.landing`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, insert, select
+from sqlalchemy import Connection, Table, delete, insert, select
 
 from recorder import clock
-from recorder.archive import migrate, tables
-from recorder.archive.dialect import DiskErrors, parse_url
+from recorder.archive import tables
+from recorder.archive.dialect import parse_url
+from recorder.archive.maintain import writing
 from recorder.archive.merging.load import CARRIED
 from recorder.archive.spool import FILE, forget, spool_url
 from recorder.errors import ArchiveHeld
@@ -44,7 +44,7 @@ def purge(
     may be stopped and called again.
     """
     ids, left = list(stream_ids), list[str]()
-    with _writing(database_url) as engine:
+    with writing(database_url) as (engine, _):
         _, dialect = parse_url(database_url)
         touched: set[Table] = set()
         for stream_id in ids:
@@ -80,7 +80,7 @@ def remove(connection: Connection, stream_id: int, why: str) -> set[Table]:
 
 def lift(database_url: str, stream_ids: Iterable[int]) -> int:
     """Take tombstones away, so that these streams may be recorded and brought in again; return how many there were."""
-    with _writing(database_url) as engine, engine.begin() as connection:
+    with writing(database_url) as (engine, _), engine.begin() as connection:
         tombstone = tables.tombstone
         return connection.execute(delete(tombstone).where(tombstone.c.stream_id.in_(list(stream_ids)))).rowcount
 
@@ -103,9 +103,8 @@ def _deletion(table: Table, stream_id: int) -> Any:
 def _purge_spool(directory: Path, stream_ids: list[int]) -> list[str]:
     if not (directory / FILE).exists():
         return []
-    _, dialect = parse_url(spool_url(directory))
     try:
-        with _writing(spool_url(directory)) as engine:
+        with writing(spool_url(directory)) as (engine, dialect):
             with engine.begin() as connection:
                 for stream_id in stream_ids:
                     forget(connection, stream_id)
@@ -113,18 +112,3 @@ def _purge_spool(directory: Path, stream_ids: list[int]) -> list[str]:
             return dialect.scrub(engine, _EMPTIED)
     except ArchiveHeld:
         return [f"the spool {directory / FILE}: the recorder that writes it removes it by itself, within a minute"]
-
-
-@contextmanager
-def _writing(database_url: str) -> Iterator[Engine]:
-    url, dialect = parse_url(database_url)
-    held = dialect.hold(url)
-    try:
-        with DiskErrors(dialect, url):
-            engine = migrate.writable(url, dialect)
-            try:
-                yield engine
-            finally:
-                engine.dispose()
-    finally:
-        held.release()

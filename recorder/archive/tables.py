@@ -94,8 +94,10 @@ session = Table(
     Column("host", TEXT, nullable=False),
     Column("version", TEXT, nullable=False),
     Column("proven", BigInteger),
-    # The session before it in this archive, and the chain of its stored frames up to there: `chains`.
+    # The session before it in this archive, the newest gap when it was counted, and the chain of its stored frames up
+    # to there: `chains`.
     Column("previous_id", BigInteger),
+    Column("last_gap_id", BigInteger),
     Column("chained", BigInteger),
     Column("chain", LargeBinary),
     sqlite_with_rowid=False,

@@ -163,7 +163,7 @@ class Writer:
     def _run(self) -> None:
         futures: list[Future[Any]] = []
         try:
-            with self._engine.connect() as connection:
+            with self._connected() as connection:
                 while (batch := self._take()) is not None:
                     futures = [future for item in batch if (future := _future(item)) is not None]
                     for is_errand, items in groupby(batch, key=lambda item: isinstance(item, _Errand)):
@@ -174,6 +174,11 @@ class Writer:
                     self.done += len(batch)
         except BaseException as error:
             self._fail(error, futures)
+
+    def _connected(self) -> Connection:
+        """Connect: on SQLite this makes the index of the log, for which the disk may have no room."""
+        with DiskErrors(self.dialect, self.url):
+            return self._engine.connect()
 
     def _store(self, connection: Connection, items: Sequence[_Item]) -> None:
         """Commit what gathered, tell of it, and then say so to those who wait for it."""

@@ -9,8 +9,10 @@ import typer
 
 from recorder import __version__
 from recorder.cli import (
+    auditing,
     checking,
     configuring,
+    copying,
     database,
     discovering,
     exporting,
@@ -18,6 +20,7 @@ from recorder.cli import (
     purging,
     reading,
     recording,
+    reparsing,
     scheduling,
     serving,
     stats,
@@ -67,9 +70,13 @@ for _function in (
     reading.frames,
     stats.stats,
     verifying.verify,
+    auditing.audit,
+    reparsing.reparse,
     exporting.export,
     merging.merge,
     purging.purge,
+    copying.backup,
+    copying.recover,
     checking.doctor,
     checking.probe,
     serving.replay,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from recorder.cli.auditing import AuditAfter
 from recorder.cli.options import (
     DEFAULT_DATABASE,
     DatabaseUrl,
@@ -83,6 +84,7 @@ def run(
         float,
         typer.Option("--connect-rate", min=0.01, help="Connection attempts a second; more than 5: loopback only."),
     ] = DEFAULT_RATE,
+    audit_after: AuditAfter = "2h,24h",
     describe: Annotated[
         bool, typer.Option("--describe", help="Ask the vendor's REST what it says of each fixture, and keep it.")
     ] = False,
@@ -124,6 +126,7 @@ def run(
         spool_keep_s=spool_keep,
         grace_s=grace,
         on_event=on_event,
+        audit_after_s=audit_after,  # type: ignore[arg-type]  # its callback has read it
         describe=describe,
         rest_endpoint=rest_endpoint,
         metrics=metrics,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,9 +24,10 @@ from recorder.cli.reading import FormatOption
 from recorder.errors import DamagedArchive, Doubt
 
 if TYPE_CHECKING:
-    from recorder.query.verifying import Report
+    from recorder.query.verifying import Certificate, Verdict
 
-_COLUMNS = ("stream", "verdict", "frames", "actions", "epochs", "damage", "doubts", "notes", "score")
+_SHOWN = ("stream", "verdict", "actions", "damage", "doubts", "score")
+_FLAT = ("stream", "verdict", "frames", "actions", "epochs", "damage", "doubts", "notes", "score", "content_root")
 
 
 @command
@@ -44,24 +44,33 @@ def verify(
     log_level: LogLevel = "warning",
     log_format: LogFormat = "auto",
 ) -> None:
-    """Recompute from the stored bytes what the archive says: digests, positions, fields; and check the score."""
+    """Recompute from the stored bytes what the archive says, and write a certificate of each stream."""
     from recorder.query import verifying
     from recorder.query.reading import reading
 
-    counted = {"whole": 0, "doubts": 0, "damaged": 0}
+    counted = dict.fromkeys(verifying.VERDICTS, 0)
 
     def rows() -> Iterator[dict[str, Any]]:
         for report in verifying.verify(reader, fixtures or (), feed):
             counted[report.verdict(strict=strict)] += 1
             _tell(report, quiet=quiet)
-            yield (_flat if form in (Format.TABLE, Format.CSV) else _nested)(report, strict)
+            yield _row(report, form, strict=strict)
 
     with reading(database_url) as reader:
-        write(rows(), form, _COLUMNS)
+        write(rows(), form, _SHOWN, _FLAT)
     _judge(counted, quiet=quiet)
 
 
-def _tell(report: Report, *, quiet: bool) -> None:
+def _row(report: Certificate, form: Format, *, strict: bool) -> dict[str, Any]:
+    """Return what is written of one stream: a table's row is short enough for a terminal of 120 columns."""
+    from recorder.query.proving.document import document, flat
+
+    if form is Format.TABLE:
+        return flat(report, strict=strict) | {"stream": str(report.stream)}
+    return (flat if form is Format.CSV else document)(report, strict=strict)
+
+
+def _tell(report: Certificate, *, quiet: bool) -> None:
     """Say what is wrong and where; unless quiet, also what is only in doubt or noted."""
     name = report.stream.name
     for finding in report.findings:
@@ -72,44 +81,14 @@ def _tell(report: Report, *, quiet: bool) -> None:
         say(f"{name}: {line}")
 
 
-def _judge(counted: dict[str, int], *, quiet: bool) -> None:
+def _judge(counted: Mapping[Verdict, int], *, quiet: bool) -> None:
     streams = sum(counted.values())
     if counted["damaged"]:
         raise DamagedArchive(
             f"{counted['damaged']} of {streams} streams are damaged, as told above; keep the archive as it is, and "
             "restore a backup beside it or record these again into another one"
         )
-    if counted["doubts"]:
-        raise Doubt(f"nothing is damaged, and {counted['doubts']} of {streams} streams hold what cannot be proven")
+    if counted["unproven"]:
+        raise Doubt(f"nothing is damaged, and {counted['unproven']} of {streams} streams hold what cannot be proven")
     if not quiet:
         say(f"{streams} streams: every row is what its stored bytes say" if streams else "the archive holds no streams")
-
-
-def _flat(report: Report, strict: bool) -> dict[str, Any]:
-    return {
-        "stream": report.stream.name,
-        "verdict": report.verdict(strict=strict),
-        "frames": report.frames,
-        "actions": report.actions,
-        "epochs": report.epochs,
-        "damage": report.damage,
-        "doubts": len(report.doubts),
-        "notes": len(report.notes),
-        "score": report.score,
-    }
-
-
-def _nested(report: Report, strict: bool) -> dict[str, Any]:
-    findings = [asdict(finding) for finding in report.findings]
-    for finding in findings:
-        # As text, like every id: it passes 2^53.
-        finding["session_id"] = None if finding["session_id"] is None else str(finding["session_id"])
-    return {
-        **_flat(report, strict),
-        "stream_id": report.stream.stream_id,
-        "findings": findings,
-        "doubts": report.doubts,
-        "notes": report.notes,
-        "score_rules": list(report.rules),
-        "score_findings": [asdict(finding) for finding in report.score_findings],
-    }

@@ -15,7 +15,9 @@ from recorder import clock, signals
 from recorder.account import PROBE_S, Account
 from recorder.capture import Capture, Vendor
 from recorder.config import TokenSource
+from recorder.daemon.asking import Asker, rest_audit_of
 from recorder.daemon.attending import Attendant
+from recorder.daemon.auditing import Auditor
 from recorder.daemon.concluding import Outcome
 from recorder.daemon.following import Follower
 from recorder.daemon.leaving import Leaving
@@ -217,7 +219,11 @@ class Daemon:
         )
 
     async def _record(self, home: Home, vendor: Vendor, attendant: Attendant) -> None:
-        async with describer_of(self._settings, home, vendor) as describer, asyncio.TaskGroup() as group:
+        async with (
+            describer_of(self._settings, home, vendor) as describer,
+            rest_audit_of(self._settings, home, vendor) as rest_audit,
+            asyncio.TaskGroup() as group,
+        ):
             make = partial(self._capture, home, vendor, attendant)
             roster = Roster(
                 self._entries, home, make, group, describer.around if describer else None, fail=self._leaving.fail
@@ -226,6 +232,10 @@ class Daemon:
                 group.create_task(home.allot(self._entries, roster)),
                 group.create_task(attendant.attend(roster)),
             ]
+            if self._settings.audit_after_s and not self._settings.once:
+                asker = Asker(self._settings, home, vendor, rest_audit)
+                auditor = Auditor(self._settings.audit_after_s, self._entries, home, asker)
+                beside.append(group.create_task(auditor.attend(roster)))
             if self._follower is not None:
                 beside.append(group.create_task(self._follower.follow(home, roster)))
             self._attendant = attendant

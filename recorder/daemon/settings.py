@@ -48,6 +48,8 @@ class Settings:
     describe: bool = False
     """Whether the vendor's REST is asked what it says of each fixture, and its answers are kept."""
     rest_endpoint: str = DEFAULT_REST_ENDPOINT
+    audit_after_s: tuple[float, ...] = (2 * 3600.0, 24 * 3600.0)
+    """How long after its end a stream is read once more, each; with `describe` the REST's list is asked for as well."""
     disk: Limits = field(default_factory=Limits)
     timing: Timing = field(default_factory=Timing)
 

@@ -22,7 +22,7 @@ from recorder.extras import need
 from recorder.query import arrow, rows
 from recorder.query.rows import kinds
 
-_IDS = {"stream_id", "session_id", "gap_id", "audit_id", "previous_id"}
+_IDS = {"stream_id", "session_id", "gap_id", "audit_id", "previous_id", "last_gap_id"}
 _IN_PATH = {"feed", "sport"}
 
 
@@ -71,10 +71,11 @@ class StreamRow(rows.StreamRow, frozen=True):
 
 
 class Session(rows.Session, frozen=True):
-    """With the receiver's own clock, the session before it, and the head of its chain."""
+    """With the receiver's own clock, the session before it, the newest gap, and the head of its chain."""
 
     opened_ns: int
     previous_id: int | None
+    last_gap_id: int | None
     chained: int | None
     chain: bytes | None
 
@@ -106,7 +107,7 @@ class Audit(rows.View, frozen=True):
 
 
 class Epoch(rows.View, frozen=True):
-    """A version of the vendor's list: which it changed, and where; ``current_at``: since when users see it; its chain."""
+    """A version of the vendor's list: which it changed, where, its chain; ``current_at``: since when users see it."""
 
     stream_id: int
     fixture_id: str

@@ -73,12 +73,15 @@ class Booking:
         return Entry(tuple(operations), self.reconnect, 0 if self.forks else self.new)
 
 
-def evidence(frame: Frame, packet: Packet, opened_us: int) -> Evidence:
-    """Return what a packet of a session that was opened at ``opened_us`` is evidence of."""
+def evidence(frame: Frame, packet: Packet, opened_us: int, *, is_audit: bool = False) -> Evidence:
+    """Return what a packet of a session that was opened at ``opened_us`` is evidence of.
+
+    ``is_audit``: the list is read again, so that what it brings and is not live had been missed.
+    """
     fields = actions.parse(packet.envelope)
     # contract, SQL views: `catch_up` is a packet older than its session; one that tells no time cannot be live.
     live = fields.occurred_us is not None and fields.occurred_us >= opened_us
-    return Evidence(frame, packet, fields, "live" if live else "catch_up")
+    return Evidence(frame, packet, fields, "live" if live else "audit" if is_audit else "catch_up")
 
 
 def item(packet: Packet, evidence: Evidence) -> Item:

@@ -7,7 +7,11 @@ and the summary around it do not count". Digests are stored, so a change of this
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from decimal import Decimal
+from typing import Any
+
+import msgspec
 
 from recorder.model import digest
 
@@ -17,6 +21,10 @@ MAX_INT_DIGITS = 4300
 # Stands in the text for the next number of the list behind it. No decoded packet holds a float (see messages.read),
 # so this token cannot be anything else.
 _PLACEHOLDER = 0.5
+
+_SORTED = msgspec.json.Encoder(order="sorted")
+_PLAIN = frozenset({str, int, bool, type(None)})
+_NESTING = _PLAIN | {dict, list}
 
 
 def content_digest(fixture_action: object) -> bytes:
@@ -34,6 +42,53 @@ def canonical(fixture_action: object) -> bytes:
     Integral numbers stand in the JSON as integers. The others cannot be written there by the fast encoder, so the JSON
     has a placeholder for each, and they follow in the order of the placeholders: no two values share a text.
     """
+    return (_shallow(fixture_action) if type(fixture_action) is dict else None) or _any(fixture_action)
+
+
+def _shallow(fixture_action: dict[str, Any]) -> bytes | None:
+    """Return the canonical text of what nearly every packet looks like, by the faster encoder; None: not such one.
+
+    Its numbers that are no integers stand at the top, as `timelineSequence` does, and no text needs a backslash.
+    """
+    exact: list[str] = []
+    for key, value in fixture_action.items():
+        kind = type(value)
+        if kind is Decimal:
+            exact.append(key)
+        elif kind not in _PLAIN and not _is_plain(value):
+            return None
+    plain, numbers = fixture_action, []
+    for key in sorted(exact):
+        integer, text = _exact(fixture_action[key])
+        plain = {**plain, key: _PLACEHOLDER if integer is None else integer}
+        if integer is None:
+            numbers.append(text)
+    try:
+        encoded = _SORTED.encode(plain)
+    except UnicodeEncodeError:  # a lone surrogate
+        return None
+    if b"\\" in encoded or b"\x7f" in encoded:
+        return None
+    if not encoded.isascii():
+        encoded = encoded.decode().encode("ascii", "backslashreplace").replace(b"\\x", b"\\u00")
+        if b"\\U" in encoded:  # two escapes in JSON
+            return None
+    return "\n".join((encoded.decode(), *numbers)).encode() if numbers else encoded
+
+
+def _is_plain(value: object) -> bool:
+    """Say whether a value holds, all the way down, what both encoders write alike: no Decimal, nothing of ours."""
+    if type(value) is dict:
+        inner: Collection[object] = value.values()
+    elif type(value) is list:
+        inner = value
+    else:
+        return type(value) in _PLAIN
+    kinds = set(map(type, inner))
+    return kinds <= _PLAIN or (kinds <= _NESTING and all(map(_is_plain, inner)))
+
+
+def _any(fixture_action: object) -> bytes:
     numbers: list[str] = []
 
     def number(value: object) -> int | float:
@@ -55,6 +110,9 @@ def _exact(value: Decimal) -> tuple[int | None, str]:
     By the digits, not by Decimal.normalize, which rounds to the context's precision; and never expanding an exponent
     such as 1e999999999.
     """
+    whole, _, fraction = str(value).partition(".")
+    if fraction[-1:] > "0" and fraction.isdecimal() and whole.isdecimal():
+        return None, f"{(whole + fraction).lstrip('0')}e-{len(fraction)}"  # as nearly every one of the vendor's is
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         return None, str(value)

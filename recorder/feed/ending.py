@@ -74,13 +74,14 @@ class Ending:
         """
         clean = isinstance(error, ConnectionOver) and error.code == NORMAL_CLOSE
         says_so = seen.authorised and self.shows_no_more(seen) and (clean or self._ledger.empty_answers > 1)
-        return self.has_settled(seen) or says_so or self._was_shown_again(seen)
+        return self.has_settled(seen) or says_so or self._was_shown_again(seen, clean=clean)
 
-    def _was_shown_again(self, seen: Seen) -> bool:
-        """All that was known to be all came again, and nothing new."""
+    def _was_shown_again(self, seen: Seen, *, clean: bool) -> bool:
+        """What is known came again, and nothing new; a clean end where that may not be all leads to the last read."""
         ledger = self._ledger
         was_all = ledger.last_read_begun or ledger.was_read_whole
-        return was_all and ledger.standing.over is not None and not seen.new and ledger.resume.caught_up
+        is_again = ledger.standing.over is not None and not seen.new and ledger.resume.caught_up
+        return is_again and (was_all or clean)
 
     def is_gone(self, seen: Seen) -> bool:
         """Say whether the vendor lets us in and no longer has the match that we know to be over: twice in a row."""

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from recorder.feed import actions
-from recorder.feed.alignment import Calibration, Effect, Resume
+from recorder.feed.alignment import Calibration, Effect, Match, Resume
+from recorder.feed.auditing import Reading
 from recorder.feed.booking import Booking, Entry, evidence, item, parked
 from recorder.feed.holdable import sentence
 from recorder.feed.messages import Message, Packet
@@ -41,11 +42,14 @@ class Ledger:
         """Whether the vendor's list was read from 0, and was ours, after the last action had come."""
         self.last_read_begun = False
         """Whether everything had come when the list began to be read once more; that is done once a run."""
+        self.reading: Reading | None = None
+        """The read from 0 of a list that was recorded already, from when it is asked for until its end is noted."""
         self.wall_offset_ns: int | None = None
         """What the wall clock was ahead of the elapsed time when somebody looked last."""
         self._counts: Counter[str] = Counter()
         self._last_heartbeat_us: int | None = None
         self._proven: int | None = None
+        self._shown = 0
         self._last_heard_us = stored.last_closed_us
         self._known_controls = set(stored.control_digests)
         self._session_controls: set[bytes] = set()
@@ -72,6 +76,11 @@ class Ledger:
     def over_since_ns(self) -> int | None:
         """When (elapsed) the match ended while it was watched; None: it has not, or it was over before we came."""
         return self._rows.over_since_ns
+
+    @property
+    def epoch(self) -> int:
+        """The number of the list that is being written."""
+        return self._rows.epoch
 
     @property
     def length(self) -> int:
@@ -101,6 +110,7 @@ class Ledger:
         """Begin the counts of a new connection; what the last one repeated is known now."""
         self._counts.clear()
         self._last_heartbeat_us = self._proven = None
+        self._shown = 0
         self._known_controls |= self._session_controls
         self._session_controls = set()
         self._shapes = set()
@@ -119,6 +129,8 @@ class Ledger:
     def end(self, now_us: int) -> tuple[Operation, ...]:
         """Nothing more is expected, and everything there is has come; asked for while the connection is open."""
         operations = self._entry(None, self.resume.complete(), keep=False, now_us=now_us).operations
+        if self.reading is not None:
+            self.reading.listed = self._listed(self.reading)
         is_shown = self._replay.is_whole if self.stream.channel != ACTIONS else not self.is_live_only
         if is_shown:
             operations += self._outages.mended(self._here(now_us))
@@ -139,10 +151,17 @@ class Ledger:
         self.is_watched = True
         self._rows.has_watched |= self.standing.over is None
 
-    def read_again(self) -> None:
+    def read_again(self, why: str = "the match is over") -> None:
         """Read the list from 0 on the next connection: edits before the overlap are seen only so (resume, rule 7)."""
         self.last_read_begun = True
-        self.resume.demand_proof("the match is over")
+        self.reading = Reading(tuple(self.resume.digests))
+        self.resume.demand_proof(why)
+
+    def _listed(self, reading: Reading) -> tuple[bytes, ...] | None:
+        """Return what the vendor has listed, now that it has come to its end; None: not from its beginning."""
+        if self.resume.is_behind:
+            return tuple(self.resume.digests[: self._shown])
+        return tuple(self.resume.digests) if reading.compared or not self.resume.n else None
 
     def not_read_again(self, why: str, now_us: int) -> tuple[Operation, ...]:
         """Tell that the list cannot be read from 0 once more."""
@@ -186,16 +205,21 @@ class Ledger:
     def actions(self, frame: Frame, message: Message, opened_us: int) -> Entry:
         """Book a message that bears actions; ``opened_us`` is when its session was opened."""
         self._count(frame)
-        foreign = next((packet for packet in message.packets if not self._is_ours(packet)), None)
+        foreign = self.foreign(message)
         if foreign is not None:
             told = actions.fixture_id(foreign.envelope) or "nothing readable"
             reason = sentence(f"another fixture's: {told}", 200)
             return self._control(replace(frame, kind=Kind.QUARANTINED, reason=reason))
         self.empty_answers = 0
         effects: list[Effect] = []
+        is_audit = self.reading is not None and self.reading.listed is None and not self.is_watched
         for packet in message.packets:
-            effects += self.resume.item(item(packet, evidence(frame, packet, opened_us)))
+            effects += self.resume.item(item(packet, evidence(frame, packet, opened_us, is_audit=is_audit)))
         return self._entry(frame, effects, keep=False)
+
+    def foreign(self, message: Message) -> Packet | None:
+        """Return the first packet of a message that is another fixture's; None: all are ours."""
+        return next((packet for packet in message.packets if not self._is_ours(packet)), None)
 
     def quiet(self, now_us: int) -> Entry:
         """Nothing more has come for a while."""
@@ -237,9 +261,13 @@ class Ledger:
         booked = Booking(frame, keep=keep, now_us=frame.received_us if frame else now_us)
         for effect in effects:
             self._rows.book(booked, effect)
+            if isinstance(effect, Match):
+                self._shown = effect.position + 1
         self.was_read_whole = self.was_read_whole and not booked.grew
         if self.resume.read_whole and self.resume.n and not self.is_watched:
             self._proven = self.resume.n
+            if self.reading is not None:
+                self.reading.compared = True
         self.was_read_whole = self.was_read_whole or self._proven == self.resume.n > 0
         if self._outages.away and self._is_mended(frame):
             booked.add(*self._outages.mended(self._here(booked.now_us)))

@@ -92,6 +92,8 @@ def read(payload: bytes) -> Message:
     value, problem = _decode(payload)
     if problem is not None:
         return Message(Kind.QUARANTINED if _BEARS in payload else Kind.UNKNOWN, reason=f"unreadable: {problem}")
+    if type(value) is dict and value.get("fixtureAction") is not None:
+        return Message(Kind.ACTION, (Packet(value),), finished=bool(finished(value)))  # as nearly every one is
     bearing = [item for item in _objects(value) if "fixtureAction" in item]
     if bearing and not (bearing[0] is value and value["fixtureAction"] is None and _is_heartbeat(value)):
         said = [end for end in map(finished, bearing) if end is not None]

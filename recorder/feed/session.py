@@ -109,7 +109,8 @@ class Session:
         message = read(payload)
         if message.kind is Kind.ACTION and self._ledger.stream.channel == ACTIONS:
             self.authorised = True
-            self._actions += 1
+            # What is another fixture's says nothing of where the vendor's list of ours begins or ends.
+            self._actions += self._ledger.foreign(message) is None
             self._said = None
             self._stirred(now_ns)
             return self._answer(self._ledger.actions(frame, message, self._opened_us), now_ns)

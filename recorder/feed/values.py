@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from recorder.feed.holdable import EXPONENT, INT64, Unholdable, Unreadable, json_text
-from recorder.model import Side, microseconds
+from recorder.model import Side
 
 _QUOTED_INTEGER = re.compile(r"-?[0-9]{1,20}")
 _QUOTED_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,4})?")
@@ -20,6 +21,9 @@ _RFC3339 = re.compile(
 # protocol 1.10: a float64 loses the vendor's order; columns hold 6 digits before the point and 20 behind it.
 _WHOLE_DIGITS = 6
 _DECIMALS = 20
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def text(value: object) -> str:
@@ -84,7 +88,14 @@ def sequence(value: object) -> Decimal:
 
 def seconds(value: object) -> int:
     """``MM:SS``, whose minutes may pass 90 (protocol 3.1), or ``HH:MM:SS``."""
-    match = _CLOCK.fullmatch(value) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        raise Unreadable("not MM:SS or HH:MM:SS")
+    return _seconds(value)
+
+
+@lru_cache(maxsize=4096)  # every clock is told twice, and again by each match
+def _seconds(text: str) -> int:
+    match = _CLOCK.fullmatch(text)
     if match is None:
         raise Unreadable("not MM:SS or HH:MM:SS")
     hours, minutes, long_minutes, rest = match.groups()
@@ -103,7 +114,7 @@ def rfc3339_us(text: str, *, needs_zone: bool = False) -> int:
         moment = datetime.fromisoformat(text.upper())
     except ValueError:
         raise Unreadable("no time of the calendar") from None
-    return microseconds(moment)
+    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
 
 
 def time(value: object) -> int:

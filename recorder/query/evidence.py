@@ -1,66 +1,45 @@
-"""One action or frame against its own bytes: the rows are made again by the code that first made them."""
+"""One frame and the actions read from it, against its own bytes: the rows are made again by what first made them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import fields
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Row
-
-from recorder.archive import tables
-from recorder.archive.apply import action_row
-from recorder.feed.actions import fixture_id, parse
+from recorder.archive.dialect import fixed_point
+from recorder.feed.actions import derive, fixture_id
 from recorder.feed.content import content_digest
-from recorder.feed.messages import read
-from recorder.model import Action, Fields, Kind, Stream, digest
+from recorder.feed.messages import Message, Packet
+from recorder.model import ACTIONS, FIXTURE, Fields, Kind, Stream
 
-COLUMNS = tuple(tables.action.columns.keys())
-_BEARING = frozenset({Kind.ACTION, Kind.UNPLACED, Kind.QUARANTINED})
+FACTS = ("received_us", "content_digest", "frame_digest")
+DERIVED = tuple(field.name for field in fields(Fields))
+"""The columns of an action that its frame's bytes give, in the order of `Remade.values`."""
+
+_derived = itemgetter(*DERIVED)
+_NOTHING: dict[str, Any] = dict.fromkeys(DERIVED)
+_TOO_LARGE = "frame too large"
 _SHOWN = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What an action's frame says: ``fields`` and ``content``, None where it cannot say; and what is wrong with it."""
+class Remade:
+    """What one packet gives: its content, its derived columns, whose it is and when it happened (the vendor's time)."""
 
-    wrong: tuple[tuple[str, str], ...] = ()
-    fields: Fields | None = None
-    content: bytes | None = None
+    __slots__ = ("content", "fixture_id", "occurred_us", "values")
 
-
-def prove_action(row: Row[Any], stream: Stream) -> Proof:
-    """Compare a row with its frame: `COLUMNS`, then ``payload``, ``digest`` and ``frame_received_us``, None without it.
-
-    ``wrong`` holds pairs of a word and a sentence's end: ``frame`` (there is none, or not the one that was received),
-    ``fixture`` (it is another's), ``fields`` (columns that its bytes do not give).
-    """
-    if row.payload is None:
-        return Proof((("frame", "the frame that it was read from is not there"),))
-    payload = as_bytes(row.payload)
-    if digest(payload) != row.digest:
-        return Proof((("frame", "the bytes of the frame that it was read from do not make their digest"),))
-    packets = read(payload).packets
-    if not 0 <= row.part < len(packets):
-        return Proof((("frame", f"the frame that it was read from bears no action {row.part}"),))
-    packet = packets[row.part]
-    fields, content = parse(packet.envelope), content_digest(packet.fixture_action)
-    wrong = []
-    if fixture_id(packet.envelope) not in (None, stream.fixture_id):
-        wrong.append(("fixture", f"its frame is of the fixture {fixture_id(packet.envelope)}"))
-    again = Action(
-        row.stream_id, row.epoch, row.position, row.session_id, row.frame_number, row.part, row.frame_received_us,
-        row.arrival, content, digest(payload), fields,
-    )  # fmt: skip
-    differing = list(_differing(tuple(row), action_row(again)))
-    if differing:
-        wrong.append(("fields", "; ".join(differing)))
-    return Proof(tuple(wrong), fields, content)
+    def __init__(self, packet: Packet) -> None:
+        said = {**_NOTHING, **derive(packet.envelope)}
+        said["timeline_sequence"] = fixed_point(said["timeline_sequence"])
+        self.content = content_digest(packet.fixture_action)
+        self.fixture_id = fixture_id(packet.envelope)
+        self.occurred_us = said["occurred_us"]
+        self.values: tuple[Any, ...] = _derived(said)
 
 
-def _differing(stored: tuple[Any, ...], again: tuple[Any, ...]) -> Iterator[str]:
-    # A flag is 0 or 1 on SQLite: equal to what it says.
-    for name, here, there in zip(COLUMNS, stored, again, strict=False):
+def differing(names: tuple[str, ...], stored: tuple[Any, ...], again: tuple[Any, ...]) -> Iterator[str]:
+    """Say which columns are not what the frame gives. A flag is 0 or 1 on SQLite: equal to what it says."""
+    for name, here, there in zip(names, stored, again, strict=True):
         if here != there:
             yield f"{name} is {_shown(here)}, its frame gives {_shown(there)}"
 
@@ -70,17 +49,32 @@ def _shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def unlisted(row: Row[Any], contents: set[bytes]) -> str | None:
-    """Say what is wrong with what a frame is kept as, given the ``contents`` of the stream's actions; None: nothing."""
-    message = read(as_bytes(row.payload))
-    if row.kind != Kind.ACTION:
-        if message.kind is Kind.ACTION and row.kind not in _BEARING:
-            return f"it is kept as {row.kind!r} and bears an action"
+def wrong_kind(
+    stream: Stream, kind: str, reason: str | None, message: Message, *, is_ours: bool, first: bool, alone: bool
+) -> str | None:
+    """Say what is wrong with what a frame is kept as; None: nothing.
+
+    ``is_ours``: no packet of it names another fixture. ``first``: it was the first message of its connection;
+    ``alone``: nothing but errors is stored of the connection before it.
+    """
+    allowed = _allowed(stream, message, is_ours=is_ours, first=first, alone=alone)
+    if kind in allowed or (kind == Kind.QUARANTINED and (reason or "").startswith(_TOO_LARGE)):
         return None
-    if not message.packets:
-        return "it is kept as an action and bears none"
-    missing = sum(content_digest(packet.fixture_action) not in contents for packet in message.packets)
-    return f"{missing} of the actions that it bears are not in the list" if missing else None
+    return f"it is kept as {kind!r}, and its bytes say {' or '.join(repr(str(each)) for each in allowed)}"
+
+
+def _allowed(stream: Stream, message: Message, *, is_ours: bool, first: bool, alone: bool) -> tuple[Kind, ...]:
+    if stream.channel == FIXTURE:
+        return (Kind.UNKNOWN,)  # the REST's answers are kept as they come
+    if message.kind is Kind.ACTION and stream.channel == ACTIONS:
+        return (Kind.ACTION, Kind.UNPLACED) if is_ours else (Kind.QUARANTINED,)
+    if message.kind is Kind.ACTION:
+        return (Kind.UNKNOWN,)
+    if message.kind is not Kind.UNKNOWN:
+        return (message.kind,)
+    if first and stream.channel == ACTIONS:
+        return (Kind.AUTH,)  # protocol 1.4: the first message that is nothing else is the reply to our token
+    return (Kind.UNKNOWN, Kind.AUTH) if alone else (Kind.UNKNOWN,)
 
 
 def as_bytes(stored: object) -> bytes:

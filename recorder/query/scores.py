@@ -21,8 +21,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from recorder.model import Fields
 
@@ -38,6 +39,19 @@ _LARGEST = 999_999
 
 # As both databases fold the case of a column: ASCII letters alone.
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+
+class Told(NamedTuple):
+    """What is looked at of a packet, named as in `model.Fields`."""
+
+    action_id: str | None
+    type: str | None
+    send_type: str | None
+    side: str | None
+    related_action_ids: str | None
+    home_score: int | None
+    away_score: int | None
+    extra: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +95,7 @@ class ScoreCheck:
         self._falls = _Falls()
         self._runs = {(rule, side): _Run(rule, side) for rule in rules_of(sport) for side in SIDES}
 
-    def note(self, position: int, packet: Fields) -> None:
+    def note(self, position: int, packet: Fields | Told) -> None:
         """Take the next packet."""
         self._goals.note(position, packet)
         self._falls.note(packet)
@@ -114,25 +128,35 @@ class _Goals:
 
     def __init__(self) -> None:
         self._goals: dict[str | int, _Goal] = {}
+        self._ranges: dict[str, tuple[int, int]] = {}
 
-    def note(self, position: int, packet: Fields) -> None:
+    def note(self, position: int, packet: Fields | Told) -> None:
         key = position if packet.action_id is None else packet.action_id
-        self._goals.pop(key, None)
+        if self._goals.pop(key, None) is not None:
+            self._ranges.clear()
         kind, send_type = _lower(packet.type), _lower(packet.send_type)
         if send_type in _TAKEN_AWAY:
             return
         if kind in ("goal", "own goal"):
             scorer = packet.side if kind == "goal" else _OTHER.get(packet.side)
             self._goals[key] = _Goal(scorer, is_sure=send_type != "pending")
+            self._ranges.clear()
         elif _is_video_check(packet):
             self._question(packet.related_action_ids or "")
 
     def _question(self, related: str) -> None:
+        self._ranges.clear()
         for key, goal in self._goals.items():
             if f'"{key}"' in related and isinstance(key, str):
                 goal.is_sure = False
 
     def range_of(self, side: str) -> tuple[int, int]:
+        """Return how many goals of a side are sure, and how many are possible."""
+        if side not in self._ranges:
+            self._ranges[side] = self._count(side)
+        return self._ranges[side]
+
+    def _count(self, side: str) -> tuple[int, int]:
         sure = sum(goal.is_sure and goal.scorer == side for goal in self._goals.values())
         return sure, sum(goal.scorer in (side, None) for goal in self._goals.values())
 
@@ -143,7 +167,7 @@ class _Falls:
     def __init__(self) -> None:
         self.highest: dict[str, int | None] = dict.fromkeys(SIDES)
 
-    def note(self, packet: Fields) -> None:
+    def note(self, packet: Fields | Told) -> None:
         takes_back = _lower(packet.send_type) in _TAKES_BACK or _is_video_check(packet)
         for side, told in zip(SIDES, (packet.home_score, packet.away_score), strict=True):
             before = None if takes_back else self.highest[side]
@@ -175,20 +199,22 @@ class _Run:
         return self._found
 
 
-def _is_video_check(packet: Fields) -> bool:
+def _is_video_check(packet: Fields | Told) -> bool:
     return _lower(packet.type).startswith("video check")
 
 
+@lru_cache(maxsize=4096)
 def _lower(name: str | None) -> str:
     return (name or "").translate(_LOWER)
 
 
-def _totals(sport: str, extra: str | None) -> dict[str, int]:
+@lru_cache(maxsize=256)  # many packets come with the same score
+def _totals(sport: str, extra: str | None) -> Mapping[str, int]:
     """Return the score of each side as the summary's periods make it, where they tell it."""
     summary = json.loads(extra).get("fixtureSummary") if extra else None
     listed = summary.get("periods") if isinstance(summary, dict) else None
     periods = [period for period in listed if isinstance(period, dict)] if isinstance(listed, list) else []
-    totals = {}
+    totals: dict[str, int] = {}
     for side in SIDES:
         scores = [_period_score(sport, side, period) for period in periods]
         told = [score for score in scores if score is not None]

@@ -48,6 +48,8 @@ GAPS: Mapping[str, bool] = MappingProxyType(
         "vendor_suspended": False,
         "vendor_delayed": False,
         "clock_step": True,
+        "rest_differs": True,
+        "damaged": True,
     }
 )
 """Each cause of a gap, and whether it is a doubt about our recording (docs/resume.md)."""

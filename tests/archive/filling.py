@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from recorder.archive import maintain
 from recorder.archive.dialect import parse_url
 from recorder.archive.merging.whole import merge
 from recorder.archive.writer import Writer
@@ -61,6 +64,8 @@ class Filled:
 
     def write(self, *operations: Operation) -> None:
         """Open the file, store, close it, ship it."""
+        if not self.path.exists():
+            self.path.write_bytes(empty())
         with Writer(self.spool_url) as writer:
             writer.submit(operations)
         ship(self)
@@ -82,6 +87,15 @@ class Filled:
     def value(self, statement: str, *parameters: object) -> Any:
         ((value,),) = self.select(statement, *parameters)
         return value
+
+
+@cache
+def empty() -> bytes:
+    """Return the file of an archive that holds nothing: to make the schema takes longer than most tests."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "archive.db"
+        maintain.upgrade(f"sqlite:///{path}")
+        return path.read_bytes()
 
 
 def open_stream(stream: Stream, **said: Any) -> OpenStream:

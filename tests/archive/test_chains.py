@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import pytest
 
 from recorder.archive.chains import content_chain, content_start, frame_link, frame_start
 from recorder.archive.merging.whole import merge
 from recorder.model import Kind, Stream
-from recorder.operations import BeginEpoch, CopyAction, Counts, Operation, PlaceFrame, UpdateSession
+from recorder.operations import (
+    AddAction,
+    AddFrame,
+    BeginEpoch,
+    CloseSession,
+    CopyAction,
+    Counts,
+    OpenSession,
+    Operation,
+    PlaceFrame,
+    UpdateSession,
+)
 from tests.archive.filling import START_US, Filled, History, close_session, open_session, recorded, stream_of
 from tests.conftest import NewArchive
 from tests.vendor import load
@@ -118,6 +130,7 @@ def test_rows_name_the_ones_before_them(archive: Filled) -> None:
     archive.write(*later.taken(), close_session(made.stream, 5))
     assert archive.select("SELECT session_id, previous_id FROM session ORDER BY 1") == [(1, None), (5, 1)]
     assert archive.select("SELECT gap_id, previous_id FROM gap ORDER BY 1") == [(7, None), (9, 7)]
+    assert archive.select("SELECT session_id, last_gap_id FROM session ORDER BY 1") == [(1, 7), (5, 9)]
 
 
 def test_two_recorders_make_the_same_root(new_archive: NewArchive, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -127,7 +140,7 @@ def test_two_recorders_make_the_same_root(new_archive: NewArchive, tmp_path_fact
     stream = stream_of(MATCH)
     for number, (part, first) in enumerate(zip(parts, (40, 60), strict=True)):
         part.write(*(on_session(operation, 2**40 + number) for operation in recorded(MATCH, first=first)))
-    roots = set()
+    roots: set[tuple[object, ...]] = set()
     for order in (parts, parts[::-1]):
         target = new_archive(place / f"target-{len(roots)}-{order[0].path.stem}.db")
         for part in order:
@@ -139,12 +152,12 @@ def test_two_recorders_make_the_same_root(new_archive: NewArchive, tmp_path_fact
 def on_session(operation: Operation, session_id: int) -> Operation:
     """Return what another recorder would have stored."""
     match operation:
-        case _ if hasattr(operation, "session_id"):
+        case OpenSession() | UpdateSession() | CloseSession():
             return replace(operation, session_id=session_id)
-        case _ if hasattr(operation, "frame"):
-            return replace(operation, frame=replace(operation.frame, session_id=session_id))
-        case _ if hasattr(operation, "action"):
-            return replace(operation, action=replace(operation.action, session_id=session_id))
+        case AddFrame(frame=frame):
+            return AddFrame(replace(frame, session_id=session_id))
+        case AddAction(action=action):
+            return AddAction(replace(action, session_id=session_id))
         case _:
             return operation
 
@@ -152,7 +165,7 @@ def on_session(operation: Operation, session_id: int) -> Operation:
 @pytest.mark.parametrize("column", range(7))
 def test_every_column_of_a_frame_counts(column: int) -> None:
     """Another value of any of them is another link."""
-    row = (1, 2, 3, "error", "text", b"d" * 16, "why")
+    row: tuple[Any, ...] = (1, 2, 3, "error", "text", b"d" * 16, "why")
     other = (2, 3, 4, "unknown", "binary", b"e" * 16, None)
     changed = (*row[:column], other[column], *row[column + 1 :])
     assert frame_link(b"c" * 16, *row) != frame_link(b"c" * 16, *changed)

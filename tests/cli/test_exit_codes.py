@@ -14,6 +14,7 @@ import pytest
 from tests.archive.filling import Filled, fill
 from tests.cli.conftest import Call
 from tests.recording import TOKEN, Ended, Shell, ended
+from tests.shared.party import wait_until
 from tests.vendor import Match, Script, VendorServer, load
 
 SNOOKER = load("snooker-1")
@@ -51,8 +52,8 @@ def stored(shell: Shell, match: Match) -> list[bytes]:
 
 def wait_until_stored(shell: Shell, match: Match, count: int, process: subprocess.Popen[bytes]) -> None:
     """Wait until ``count`` actions are durable."""
-    while len(stored(shell, match)) < count:
-        assert process.poll() is None, process.communicate()
+    wait_until(lambda: process.poll() is not None or len(stored(shell, match)) >= count)
+    assert process.poll() is None, process.communicate()
 
 
 # 2: usage

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -27,8 +26,6 @@ def archive(tmp_path: Path) -> Path:
 
 def backup(archive: Path, directory: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Run it as a service's user would, with the recorder of the tests."""
-    if shutil.which("sqlite3") is None:
-        pytest.skip("sqlite3 is missing; on Debian: apt-get install sqlite3")
     environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(archive.parent), **more}
     return subprocess.run(
         [BACKUP, archive, directory], capture_output=True, text=True, env=environment, timeout=90, check=False
@@ -58,21 +55,26 @@ def test_a_copy_while_it_is_written(archive: Path, tmp_path: Path) -> None:
 
 
 def test_a_bad_copy_is_none(archive: Path, tmp_path: Path) -> None:
-    """What `recorder verify` finds damaged is no backup, and pushes no good one out."""
+    """What `recorder verify` finds damaged is no backup, and pushes no good one out; the newest such copy is kept."""
     copies = tmp_path / "copies"
     copies.mkdir()
-    (copies / "recorder-20010101T000000Z.db").touch()
+    for name in ("recorder-20010101T000000Z.db", "recorder-20010101T000000Z.db.damaged"):
+        (copies / name).touch()
     connection = sqlite3.connect(archive)
     connection.execute("UPDATE frame SET payload = zeroblob(length(payload)) WHERE frame_number = 5")
     connection.commit()
     connection.close()
     done = backup(archive, copies, KEEP="1")
     assert done.returncode == 65, done.stderr
-    assert [path.name for path in copies.iterdir()] == ["recorder-20010101T000000Z.db"]
+    good, bad = sorted(path.name for path in copies.iterdir())
+    assert good == "recorder-20010101T000000Z.db"
+    assert bad.endswith("Z.db.damaged")
+    assert bad not in done.stdout
+    assert bad in done.stderr
 
 
 def test_an_archive_that_is_not_there(tmp_path: Path) -> None:
     """Is not made, and neither is a copy of it."""
     done = backup(tmp_path / "nothing.db", tmp_path)
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert list(tmp_path.iterdir()) == []

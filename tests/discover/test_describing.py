@@ -298,7 +298,7 @@ def test_snapshots_are_whole(file: Filled, rest_server: RestServer) -> None:
     """`verify` finds nothing, and `status` takes none of it for a silent stream."""
     file.write(open_stream(STREAM), *snapshot(rest_server))
     with reading(file.url) as reader:
-        assert {report.verdict(strict=True) for report in verify(reader)} == {"whole"}
+        assert {report.verdict(strict=True) for report in verify(reader)} == {"complete"}
         silent = [standing.stream.channel for standing in status(reader) if standing.lag_s is not None]
     assert FIXTURE not in silent
 

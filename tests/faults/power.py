@@ -108,6 +108,16 @@ class Disk:
                     self.files[call.path] = _done(self.files.get(call.path, b""), one)
             self.pending = [one for one in self.pending if one.path != call.path or one.what in ("create", "unlink")]
 
+    def with_power(self) -> dict[str, bytes]:
+        """Return the files as the process sees them."""
+        names, files = set(self.names), dict(self.files)
+        for one in self.pending:
+            if one.what in ("create", "unlink"):
+                _name(names, one)
+            else:
+                files[one.path] = _done(files.get(one.path, b""), one)
+        return {path: files.get(path, b"") for path in names}
+
     def without_power(self, chance: random.Random, *, keep: float) -> dict[str, bytes]:
         """Return the files that are found afterwards; of what was not synced, about a part ``keep`` is there."""
         names, files = set(self.names), dict(self.files)

@@ -9,7 +9,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +25,17 @@ from tests.archive.filling import Filled, recorded
 from tests.faults.injecting import Traced, ext4, tmpfs, traced
 from tests.faults.looking import until
 from tests.faults.made import make
-from tests.faults.storing import ACTIONS, OPERATIONS, SYNCS, WRITES, acknowledged, stored_under
+from tests.faults.storing import ACTIONS, OPERATIONS, SYNCS, WRITES, acknowledged, stored_under, struck
+from tests.postgres import PostgresServer
 from tests.recording import Recording, Shell, ended
+from tests.rig.oracle import Judgement
+from tests.rig.places import places
+from tests.rig.stage import shared
+from tests.rig.sweep import Sweep
+from tests.rig.tally import Tally, fresh_seed, how_many
+from tests.rig.tracing import SYNCS as SYNC_CALLS
+from tests.rig.tracing import WRITES as WRITE_CALLS
+from tests.rig.tracing import Fault
 from tests.vendor import Match, Script, VendorServer, load
 
 FAST = ("--until-finished", "--linger", "0", "--connect-rate", "1000")
@@ -292,26 +302,88 @@ def test_call_that_fails(tmp_path: Path, inject: str, name: str) -> None:
     assert_stopped(left, name, str(tmp_path / "archive.db"))
 
 
-@pytest.mark.campaign
-@pytest.mark.parametrize("calls", [WRITES, SYNCS])
-@pytest.mark.parametrize("forever", ["", "+"])
-def test_call_that_fails_at_each_place(tmp_path: Path, calls: str, forever: str) -> None:
-    """Each sync, and each tenth write, of a whole recording, from making the archive to closing it.
+FAULTS = [Fault(what, 0, forever) for what in ("EIO", "ENOSPC", "short") for forever in (False, True)]
 
-    Once all is acknowledged it may also end with 0: the log, which is synced, is then only not emptied into the file.
+
+def planned(calls: Sequence[str]) -> list[Fault]:
+    """Return every fault at each of these calls; a sync cannot be short."""
+    return [
+        replace(fault, at=number)
+        for number, name in enumerate(calls, 1)
+        for fault in FAULTS
+        if fault.what != "short" or name not in SYNC_CALLS
+    ]
+
+
+def strike(directory: Path, faults: Iterable[Fault], tally: Tally) -> Counter[str]:
+    """Let each fault strike a process that stores; return what they were and how it ended, counted.
+
+    A call that fails is 74 and one sentence, or nothing at all where SQLite can do without: then all is stored. A short
+    write is made whole.
     """
-    step, number, injected = 1 if calls == SYNCS else 10, 0, 1
-    while injected:
-        number += step
-        directory = tmp_path / str(number)
-        directory.mkdir()
-        left, _ = stored_under(directory, f"{calls}:error=EIO:when={number}{forever}")
-        injected = left.injected
+    ends: Counter[str] = Counter()
+    for fault in faults:
+        left = struck(directory / "struck", fault)
+        tally.planned += 1
+        tally.fired += left.fired[:1] == [fault.at]
+        tally.judged += Judgement(frames=ACTIONS)
         is_all_stored = acknowledged(left.out) >= len(OPERATIONS)
-        assert left.code == 74 if not is_all_stored else left.code in (0, 74), left
-    print(calls, forever, "up to call", number)
-    assert is_all_stored
-    assert number > 30
+        assert left.code == 0 or (fault.what != "short" and left.code == 74), (fault, left)
+        assert is_all_stored or left.code == 74, (fault, left)
+        assert len(left.err.splitlines()) == (left.code == 74), (fault, left)
+        ends[f"{fault.what}{'+' * fault.forever} {left.code}"] += 1
+    return ends
+
+
+def test_call_that_fails_at_some_places(tmp_path: Path) -> None:
+    """Twelve of all faults at all places: a write or a sync that fails, or is short, once or from then on."""
+    tally, chance = Tally("failing calls"), random.Random(seed := fresh_seed())
+    print("seed", seed)
+    calls = struck(tmp_path / "struck", None).calls
+    print(strike(tmp_path, chance.sample(planned(calls), 12), tally))
+    tally.prove()
+
+
+def test_call_that_fails_while_the_writer_connects(tmp_path: Path) -> None:
+    """The index of the log cannot be written when the writer's thread opens the archive: 74, as everywhere."""
+    calls = struck(tmp_path / "struck", None).calls
+    syncs = [number for number, name in enumerate(calls, 1) if name in SYNC_CALLS]
+    # Behind the seventh sync (the log's directory) comes its index, once for each connection; then the log itself.
+    tally = Tally("failing calls while connecting")
+    assert strike(tmp_path, [Fault("EIO", syncs[7] - 3)], tally) == {"EIO 74": 1}
+    tally.prove()
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(7200)
+def test_call_that_fails_at_each_place(tmp_path: Path) -> None:
+    """Each of the first 300 writes and syncs, from making the archive on, with each of the faults, in any order."""
+    tally, chance = Tally("failing calls"), random.Random(seed := fresh_seed())
+    print("seed", seed)
+    calls = struck(tmp_path / "struck", None).calls
+    assert len(calls) > 300
+    faults = planned(calls[:300])
+    print(strike(tmp_path, chance.sample(faults, how_many(len(faults))), tally))
+    tally.prove()
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(7200)
+def test_recorder_whose_disk_fails_at_each_place(
+    tmp_path: Path, server: VendorServer, postgres: PostgresServer
+) -> None:
+    """The whole recorder, at each write and sync of a short match: 74 and one sentence, or 0 and everything stored."""
+    tally = Tally("failing calls of a recorder")
+    calls = WRITE_CALLS | SYNC_CALLS
+    points = Sweep(shared(), server, make("failing", 8), tmp_path, places(postgres)["file"], tally, calls)
+    ends: Counter[int] = Counter()
+    for number in range(1, len(points.calls()) + 1):
+        left = points.strike(Fault("EIO", number))
+        assert left.code in (0, 74), (number, left)
+        assert len(left.err.splitlines()) == (left.code == 74), (number, left)
+        ends[left.code] += 1
+    print(ends)
+    tally.prove()
 
 
 def test_call_that_is_interrupted(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from recorder.archive.writer import Writer
 from recorder.errors import DamagedArchive, RecorderError
 from tests.faults.made import make
 from tests.recording import TOKEN, Ended, Recording, Shell, ended
+from tests.shared.party import wait_until
 from tests.vendor import Match, Script, VendorServer, load
 
 ROOT = Path(__file__).parents[2]
@@ -95,8 +96,8 @@ def killed(directory: Path, server: VendorServer) -> tuple[Shell, Match]:
     shell.write_list(match)
     process = shell.start_run(*FAST)
     server.wait_for(lambda: any(attempt.packets_sent == 200 for attempt in server.attempts), timeout=60)
-    while stored_now(shell.path) < 200:
-        assert process.poll() is None
+    wait_until(lambda: process.poll() is not None or stored_now(shell.path) == 200)
+    assert process.poll() is None
     assert ended(process, signal.SIGKILL).code == -signal.SIGKILL
     assert shell.path.with_name("recorder.db-wal").stat().st_size
     server.release(match)

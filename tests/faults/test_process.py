@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -27,8 +28,13 @@ from tests.archive.filling import Filled
 from tests.faults.injecting import python, strace
 from tests.faults.looking import until
 from tests.faults.made import make
-from tests.faults.storing import SYNCS, WRITES, stored_under
+from tests.postgres import PostgresServer
 from tests.recording import Recording, Shell, ended
+from tests.rig.places import places
+from tests.rig.stage import shared
+from tests.rig.sweep import Sweep, sample
+from tests.rig.tally import Tally, fresh_seed
+from tests.rig.tracing import FILES, SENDS, SYNCS, Fault
 from tests.vendor import Script, VendorServer, load
 
 FAST = ("--until-finished", "--linger", "0", "--connect-rate", "1000")
@@ -38,33 +44,46 @@ ROOT = Path(__file__).parents[2]
 # P1: killed at each system call (at random moments: tests/test_kill.py)
 
 
-CALLS = f"{WRITES},{SYNCS},ftruncate,unlink,openat"
-"""Whatever changes the archive's files."""
+def sweep(directory: Path, server: VendorServer, postgres: PostgresServer, kind: str, calls: frozenset[str]) -> Sweep:
+    """Return a sweep over a recorder's calls, into a file or by way of a spool into a server."""
+    tally = Tally(f"killed at each call, {kind}")
+    return Sweep(shared(), server, make("killed", 8), directory, places(postgres)[kind], tally, calls)
 
 
-def killed_at(directory: Path, number: int) -> int:
-    """Kill a process that stores at its nth call, look at what it left; return its exit code."""
-    directory.mkdir()
-    left, _ = stored_under(directory, f"{CALLS}:signal=SIGKILL:when={number}")
-    return left.code
+@pytest.mark.parametrize("kind", ["file", "server"])
+def test_killed_at_some_calls(tmp_path: Path, server: VendorServer, postgres: PostgresServer, kind: str) -> None:
+    """SIGKILL at a write, a sync, an opening, a truncation, a removal, a statement: what was seen is there, it goes on.
+
+    One of each kind, chosen at random from all that a whole recording makes.
+    """
+    points = sweep(tmp_path, server, postgres, kind, FILES if kind == "file" else SYNCS | SENDS)
+    chance = random.Random(seed := fresh_seed())
+    print("seed", seed)
+    for number in sample(points.calls(), chance):
+        left = points.strike(Fault("kill", number))
+        assert left.code == -signal.SIGKILL
+    points.tally.prove()
 
 
-def test_killed_at_some_calls(tmp_path: Path) -> None:
-    """SIGKILL in the middle of a write, a sync, a truncation: what was acknowledged is there, and it goes on."""
-    codes = [killed_at(tmp_path / str(number), number) for number in (40, 150, 260)]
-    assert codes == [-signal.SIGKILL] * 3
+PARTS = 4
+"""A sweep is played in so many tests, side by side."""
 
 
 @pytest.mark.campaign
-def test_killed_at_each_call(tmp_path: Path) -> None:
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(("kind", "calls"), [("file", FILES), ("server", FILES), ("server", SENDS)])
+def test_killed_at_each_call(
+    tmp_path: Path, server: VendorServer, postgres: PostgresServer, kind: str, calls: frozenset[str], part: int
+) -> None:
     """At every single one, from the first that makes the archive to the last that closes it."""
-    number = 0
-    while True:
-        number += 1
-        if killed_at(tmp_path / str(number), number) == 0:
-            break
-    print("points", number - 1)
-    assert number > 200
+    points = sweep(tmp_path, server, postgres, kind, calls)
+    made = points.calls()
+    print(len(made), "calls:", Counter(made))
+    for number in range(1 + part, len(made) + 1, PARTS):
+        points.strike(Fault("kill", number))
+    points.tally.prove()
+    assert points.tally.planned > 40
 
 
 # P2: asked to leave
@@ -72,8 +91,8 @@ def test_killed_at_each_call(tmp_path: Path) -> None:
 
 def started_slowly(shell: Shell, delay_ms: int, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
     """Start ``recorder run`` with syncs that take long; return strace's process and the recorder's pid."""
-    inject = f"{SYNCS}:delay_enter={delay_ms * 1000}"
-    tracing = ["-f", "-qq", "-o", os.devnull, "-e", f"trace={SYNCS}", "-e", f"inject={inject}"]
+    inject = f"fdatasync,fsync:delay_enter={delay_ms * 1000}"
+    tracing = ["-f", "-qq", "-o", os.devnull, "-e", "trace=fdatasync,fsync", "-e", f"inject={inject}"]
     command = [sys.executable, "-m", "recorder", "run", "--fixtures", str(shell.list), *arguments]
     process = subprocess.Popen(
         [strace(), *tracing, *command],
@@ -125,7 +144,7 @@ def test_asked_at_random_moments(tmp_path: Path, server: VendorServer) -> None:
     script = server.serve(match, Script(pace=0.002))
     shell = Shell(tmp_path, server)
     shell.write_list(match)
-    seed = int(os.environ.get("RECORDER_TEST_SEED") or random.SystemRandom().randrange(2**32))
+    seed = fresh_seed()
     print("seed", seed)
     moments = random.Random(seed)
     for number in (signal.SIGTERM, signal.SIGINT) * 4:

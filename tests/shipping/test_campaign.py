@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import PostgresServer
+from tests.rig.oracle import Judgement
+from tests.rig.tally import Tally
 from tests.shipping.flood import WARM
 from tests.shipping.rig import ALL, Rig, wait_for
 from tests.shipping.test_faults import answers
@@ -36,22 +38,32 @@ def backends(rig: Rig) -> list[int]:
     return [pid for (pid,) in rig.server.execute(others, rig.database)]
 
 
+def killed(pid: int) -> bool:
+    """Kill a process; return whether it was still there."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("harm", [pytest.param(SHORT, id="short"), LONG])
 def test_harm_upon_harm(rig: Rig, harm: Harm) -> None:
     """One thing after the other, under load, every row compared at the end."""
     server = rig.server
+    tally = Tally("harm to Postgres", planned=harm.shutdowns + harm.kills + harm.fail_overs)
     with rig.under_load(ALL) as load:
         load.more()
         copy = server.base_copy()
         for number in range(harm.shutdowns):
             server.stop("immediate")
+            tally.fired += not answers(server)
             load.more(10)
             server.start()
             load.more(10 + 7 * (number % 5))
         for number in range(harm.kills):
             wait_for(lambda: answers(server) and backends(rig))
-            for pid in backends(rig):
-                os.kill(pid, signal.SIGKILL)
+            tally.fired += sum(killed(pid) for pid in backends(rig)) > 0
             load.more(10 + 7 * (number % 5))
         wait_for(lambda: answers(server))
         for number in range(harm.fail_overs):
@@ -61,15 +73,18 @@ def test_harm_upon_harm(rig: Rig, harm: Harm) -> None:
                 copy = server.base_copy()
                 load.more(50)
             rig.settle()
+            server.execute("CREATE TABLE gone_after_the_fail_over ()")
             server.restore(copy)
+            tally.fired += server.execute("SELECT to_regclass('gone_after_the_fail_over')") == [(None,)]
         load.more()
-    print(f"{rig.check()} frames, all of them there, once")
+    tally.judged = Judgement(rig.check())
+    tally.prove()
 
 
 @pytest.mark.parametrize(
     ("frames", "mib"),
     [
-        pytest.param(5_000, 64, id="short"),
+        pytest.param(2_000, 64, id="short"),
         pytest.param(1_800_000, 64, marks=[pytest.mark.campaign, pytest.mark.timeout(3600)], id="half-an-hour"),
     ],
 )

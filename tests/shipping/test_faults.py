@@ -21,6 +21,8 @@ from recorder.archive.shipping import landing
 from recorder.operations import EndStream, Operation
 from tests.archive.filling import History, recorded, stream_of
 from tests.postgres import PostgresServer, processes, send
+from tests.rig.oracle import Judgement
+from tests.rig.tally import Tally
 from tests.shipping.rig import ALL, HASTE, Rig, pieces, wait_for
 from tests.shipping.wire import EVERY, SOME, CommitProxy, Cut
 from tests.vendor import load as load_match
@@ -251,13 +253,16 @@ def test_a_connection_that_is_cut_anywhere_in_a_commit(
 ) -> None:
     """Whether it was committed is not known: every byte that either side sends of the exchange may be the last."""
     database = breakable.archive()
+    tally = Tally("cut commits", planned=len(cuts))
     with (
         CommitProxy(breakable.directory, list(cuts)) as proxy,
         Rig(breakable, tmp_path, url=proxy.url(database)) as rig,
     ):
         with rig.under_load():
             wait_for(lambda: not proxy.left)
-        rig.check()
+        tally.fired = len(cuts) - len(proxy.left)
+        tally.judged = Judgement(rig.check())
+    tally.prove()
     breakable.drop(database)
 
 

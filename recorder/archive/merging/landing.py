@@ -88,7 +88,7 @@ def _temporary(table: Table, dialect: Dialect) -> str:
 
 
 _COUNTS = ("frames", "actions", "overlap_checked", "resent", "envelope_differences", "heartbeats", "last_heartbeat_us",
-           "proven")  # fmt: skip
+           "proven", "last_gap_id")  # fmt: skip
 _CLOSING = ("closed_us", "close_code", "close_reason", "outcome")
 
 

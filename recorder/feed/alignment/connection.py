@@ -35,6 +35,8 @@ class Connection:
     is_open: bool = True
     """Whether anything still counts: until it ends, or we close it."""
 
+    began: int | None = None
+    """The stored index of the first item; None until something aligned, or when that was new."""
     place: int | None = None
     """The stored index of the item that should come next; None until something aligned."""
     held: Item | None = None

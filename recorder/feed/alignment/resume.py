@@ -85,11 +85,15 @@ class Resume:
 
         Where the vendor is behind, the gap that says so takes over: it is open until the vendor has caught up.
         """
-        a, connection = self._alignment, self._alignment.connection
-        # Asked for what is behind everything that is stored, from where it is known to begin, and quiet: no more.
-        asked = connection.is_open and connection.was_quiet and connection.place is None and connection.asked_past_all
-        shows_no_more = asked and a.proof.calibration is not None
+        a = self._alignment
+        shows_no_more = self._shows_no_more and a.connection.was_quiet and a.proof.calibration is not None
         return self.caught_up or ((shows_no_more or self.is_behind) and not a.proof.is_live)
+
+    @property
+    def _shows_no_more(self) -> bool:
+        """Whether it was asked for what is behind everything that is stored, and nothing has come."""
+        connection = self._alignment.connection
+        return connection.is_open and connection.place is None and connection.asked_past_all
 
     @property
     def is_behind(self) -> bool:
@@ -100,8 +104,10 @@ class Resume:
     @property
     def read_whole(self) -> bool:
         """Whether this connection, or the pieces that end with it, has read the list from 0, and it is ours."""
-        connection = self._alignment.connection
-        return self.caught_up and connection.mode is not Mode.RESUME and not connection.late
+        a, connection = self._alignment, self._alignment.connection
+        # A server may begin with the first item whatever it is asked for.
+        is_read = connection.mode is not Mode.RESUME or (connection.began == 0 and not a.proof.given_up)
+        return self.caught_up and is_read and not connection.late
 
     @property
     def proven_to(self) -> int:
@@ -126,7 +132,7 @@ class Resume:
 
     def complete(self) -> list[Effect]:
         """There is nothing more: a new epoch that has shown itself to its end is the current one."""
-        if self.caught_up:
+        if self.caught_up or self._shows_no_more:
             self._working.epoch_current()
         return self._working.take()
 

@@ -56,6 +56,8 @@ class Alignment:
         """The item equals what is stored at ``place``; the next one should be what is stored behind it."""
         self.working.tell(Match(place, item))
         self._showed(item)
+        if self.connection.place is None:
+            self.connection.began = place
         self.connection.place = place + 1
         if place + 1 == self.n:
             self._reached_the_end()

@@ -1,0 +1,207 @@
+"""Every frame once, in the order in which it came, together with the actions that say they were read from it.
+
+Both are read in the order of (session, number) and merged, so that each frame is read, digested and decoded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from recorder.archive.chains import frame_link, frame_start
+from recorder.feed.actions import PARSER
+from recorder.feed.messages import Message, read
+from recorder.model import ACTIONS, Kind, Stream, digest
+from recorder.query.evidence import DERIVED, FACTS, Remade, as_bytes, differing, wrong_kind
+from recorder.query.proving.certificate import Certificate, Connected, Finding
+from recorder.query.proving.streaming import rows_of
+from recorder.query.reading import Reader
+
+_FRAMES = """
+SELECT session_id, frame_number, received_us, monotonic_ns, kind, opcode, digest, reason, payload
+FROM frame WHERE stream_id = :id ORDER BY session_id, frame_number"""
+_ACTIONS = f"""
+SELECT session_id, frame_number, epoch, position, part, arrival, parser, {", ".join((*FACTS, *DERIVED))}
+FROM action WHERE stream_id = :id ORDER BY session_id, frame_number, part, epoch, position"""
+_AT_FACTS = 7
+_AT_DERIVED = _AT_FACTS + len(FACTS)
+
+_OPCODES = frozenset({"text", "binary"})
+_ARRIVALS = frozenset({"live", "catch_up", "audit"})
+
+
+class FrameCheck:
+    """Of one stream. `contents` are those of all its actions that are what their frames say."""
+
+    def __init__(self, reader: Reader, stream_id: int, stream: Stream, certificate: Certificate) -> None:
+        self._stream_id, self._stream = stream_id, stream
+        self._certificate = certificate
+        self._frames: Iterator[Any] = rows_of(reader, _FRAMES, stream_id)
+        self._actions: Iterator[Any] = rows_of(reader, _ACTIONS, stream_id)
+        self._next: Any = next(self._actions, None)
+        self._audited = max((audit.session_id or 0 for audit in certificate.audits if is_read(audit)), default=0)
+        self._contents: set[bytes] = set()
+        self._unlisted: list[tuple[bytes, str, int, int]] = []
+        self._session = Connected(None)
+        self._chain = b""
+        self._alone = True
+        self.unplaced: list[tuple[int, int]] = []
+        """(session, number) of frames that are kept without a place, and bear what is in no list."""
+        self.quarantined = 0
+        self.unended_audits = 0
+        """How many actions an audit brought since the last one that came to its end."""
+
+    def run(self) -> None:
+        """Look at all of them."""
+        current = None
+        for row in self._frames:
+            if row[0] != current:
+                current = row[0]
+                self._begin_session(current)
+            self._certificate.frames += 1
+            self._link(row)
+            self._prove(row, self._own((row[0], row[1])))
+        self._own(None)
+        self._look_for_unlisted()
+
+    # -- sessions ----------------------------------------------------------------------------------------------------
+
+    def _begin_session(self, session_id: int) -> None:
+        found = self._certificate.sessions.get(session_id)
+        if found is None:
+            found = self._certificate.sessions[session_id] = Connected(None)
+        self._session, self._alone = found, True
+        self._chain = frame_start(self._stream_id, session_id)
+
+    def _link(self, row: Any) -> None:
+        session, head = self._session, self._session.head
+        _session, number, received_us, monotonic_ns, kind, opcode, said, reason, _ = row
+        self._chain = frame_link(self._chain, number, received_us, monotonic_ns, kind, opcode, said, reason)
+        head.stored += 1
+        session.last_number = number
+        session.heartbeats += kind == "heartbeat"
+        if session.row is None:
+            self._add("session", "the session that brought it is not there", row)
+        elif head.stored == head.covers:
+            head.agrees = self._chain == session.row.chain
+
+    # -- frames ------------------------------------------------------------------------------------------------------
+
+    def _own(self, key: tuple[int, int] | None) -> list[Any]:
+        """Take the actions that were read from the frame at ``key``; those before it have lost theirs."""
+        own: list[Any] = []
+        while (row := self._next) is not None:
+            if key is None or (row[0], row[1]) < key:
+                self._add_of_action("frame", "the frame that it was read from is not there", row)
+            elif (row[0], row[1]) == key:
+                own.append(row)
+            else:
+                break
+            self._certificate.actions += 1
+            self._next = next(self._actions, None)
+        return own
+
+    def _prove(self, row: Any, own: list[Any]) -> None:
+        payload = row[8] if type(row[8]) is bytes else as_bytes(row[8])
+        if digest(payload) != row[6]:
+            self._add("frame", "its bytes do not make its digest", row)
+            for action in own:
+                detail = "the bytes of the frame that it was read from do not make their digest"
+                self._add_of_action("frame", detail, action)
+            return
+        message = read(payload)
+        packets = [Remade(packet) for packet in message.packets] if self._stream.channel == ACTIONS else []
+        self._prove_kind(row, message, packets)
+        for action in own:
+            if type(action[4]) is int and 0 <= action[4] < len(packets):
+                self._prove_action(row, action, packets[action[4]])
+            else:
+                self._add_of_action("frame", f"the frame that it was read from bears no action {action[4]}", action)
+        if packets:
+            self._note_listed(row, own, packets)
+
+    def _prove_kind(self, row: Any, message: Message, packets: list[Remade]) -> None:
+        kind, opcode, reason = row[4], row[5], row[7]
+        is_ours = all(packet.fixture_id in (None, self._stream.fixture_id) for packet in packets)
+        if kind != "action" or not is_ours or not packets:
+            first, alone = row[1] == 0, self._alone
+            wrong = wrong_kind(self._stream, kind, reason, message, is_ours=is_ours, first=first, alone=alone)
+            if wrong is not None:
+                self._add("kind", wrong, row)
+            self.quarantined += kind == "quarantined"
+        if opcode not in _OPCODES:
+            self._add("opcode", f"{opcode!r} is none", row)
+        self._alone = self._alone and kind == "error"
+
+    def _note_listed(self, row: Any, own: list[Any], packets: list[Remade]) -> None:
+        """Note which of a frame's actions stand in a list on its behalf, and which must do so on another's."""
+        parts = {action[4] for action in own}
+        if row[7] is None:
+            self._session.appended += len(parts)  # one with a reason may have been parked, and placed later
+        if len(parts) < len(packets) and row[4] in ("action", "unplaced"):
+            missing = (packet.content for part, packet in enumerate(packets) if part not in parts)
+            self._unlisted += [(content, row[4], row[0], row[1]) for content in missing]
+
+    def _look_for_unlisted(self) -> None:
+        for content, kind, session_id, number in self._unlisted:
+            if content in self._contents:
+                continue
+            if kind == Kind.UNPLACED:
+                self.unplaced.append((session_id, number))
+            else:
+                detail = "an action that it bears is not in the list"
+                self._certificate.add(Finding("list", detail, session_id=session_id, frame_number=number))
+
+    # -- actions -----------------------------------------------------------------------------------------------------
+
+    def _prove_action(self, row: Any, action: Any, packet: Remade) -> None:
+        parser = action[6]
+        self._certificate.parsers[parser] += 1
+        self._contents.add(packet.content)
+        facts = (row[2], packet.content, row[6])
+        # What another version of the parser has made of the frame is for `recorder reparse` to compare.
+        wrong = [] if action[_AT_FACTS:_AT_DERIVED] == facts else list(
+            differing(FACTS, tuple(action[_AT_FACTS:_AT_DERIVED]), facts))  # fmt: skip
+        if parser == PARSER and action[_AT_DERIVED:] != packet.values:
+            wrong += differing(DERIVED, tuple(action[_AT_DERIVED:]), packet.values)
+        if wrong:
+            self._add_of_action("fields", "; ".join(wrong), action)
+        if packet.fixture_id not in (None, self._stream.fixture_id):
+            self._add_of_action("fixture", f"its frame is of the fixture {packet.fixture_id}", action)
+        self._prove_arrival(row, action, packet)
+
+    def _prove_arrival(self, row: Any, action: Any, packet: Remade) -> None:
+        """`feed.booking.evidence`: live is what happened since its session was opened, as the vendor dates it."""
+        said, session = action[5], self._session.row
+        if said not in _ARRIVALS:
+            self._add_of_action("arrival", f"{said!r} is none", action)
+        elif session is not None:
+            is_live = packet.occurred_us is not None and packet.occurred_us >= session.opened_us
+            # What was parked, and is placed after a restart, is not told as live any more; its frame says why.
+            if (said == "live") != is_live and not (is_live and row[7] is not None):
+                made = "live" if is_live else "catch_up"
+                self._add_of_action("arrival", f"it is {said!r}, and by its times {made!r}", action)
+            # A session id is in the order of time: an audit that came to its end has settled those before it.
+            self.unended_audits += said == "audit" and action[0] > self._audited
+
+    def _add(self, what: str, detail: str, row: Any) -> None:
+        self._certificate.add(Finding(what, detail, session_id=row[0], frame_number=row[1]))
+
+    def _add_of_action(self, what: str, detail: str, action: Any) -> None:
+        session_id, number, epoch, position = action[:4]
+        self._certificate.add(Finding(what, detail, epoch, position, session_id, number))
+
+
+def unproven_parsers(certificate: Certificate) -> Iterator[str]:
+    """Say how many actions another version of the parser has derived."""
+    older = sum(rows for parser, rows in certificate.parsers.items() if parser < PARSER)
+    newer = sum(rows for parser, rows in certificate.parsers.items() if parser > PARSER)
+    if older:
+        yield f"{older} actions were derived by an older parser than {PARSER}: run `recorder reparse`"
+    if newer:
+        yield f"{newer} actions were derived by a newer parser than {PARSER}: verify them with that version"
+
+
+def is_read(audit: Any) -> bool:
+    """Whether an audit's row tells of a list that was read to its end."""
+    return bool(audit.asked == "websocket" and audit.verdict != "unanswered")

@@ -1,0 +1,47 @@
+"""A pytest plugin for a run that is measured: of the tests only those that are to reach everything are.
+
+Measuring makes Python a third slower; most tests reach what others have reached already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from coverage import Coverage
+
+from tests.covering.rules import is_measured
+
+_measuring = Coverage.current()
+"""What was started with Python itself; once stopped, nobody but us knows of it."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--measure-all", action="store_true", help="measure every test, not only those of a few rooms")
+
+
+def pytest_collection_finish() -> None:
+    """What runs when a module is imported has been measured by now."""
+    _stop()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Measure a test with all that it starts, and the fixtures that are made for it."""
+    place = item.path.relative_to(item.config.rootpath).as_posix()
+    if item.config.getoption("measure_all") or is_measured(place):
+        _start()
+    try:
+        return (yield)
+    finally:
+        _stop()
+
+
+def _start() -> None:
+    if _measuring is not None:
+        _measuring.start()
+
+
+def _stop() -> None:
+    if _measuring is not None:
+        _measuring.stop()
