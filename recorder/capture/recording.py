@@ -1,6 +1,6 @@
 """One stream: dial, obey the feed's session, hand what it says to the archive's writer, dial again.
 
-The only place where wire and archive meet. Nothing is decided here but when to wait.
+Nothing is decided here but when to wait.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from recorder.account import Account
 from recorder.archive.audits import Asking, of_websocket
 from recorder.archive.writer import Writer
 from recorder.backoff import Backoff
+from recorder.capture.conversation import Conversation, without_token
 from recorder.config import TokenSource
-from recorder.errors import ConnectionOver, HandshakeRefused, NotConnected, RecorderError, WireError
+from recorder.errors import ConnectionOver, NotConnected, RecorderError, WireError
 from recorder.feed import endpoint
 from recorder.feed.alignment import Ask
 from recorder.feed.decisions import Distrusted, Done, Next, NotYet, Refused, Retry
@@ -27,14 +28,14 @@ from recorder.feed.ending import Until
 from recorder.feed.holdable import sentence
 from recorder.feed.ledger import Ledger
 from recorder.feed.novelty import Novelties, Novelty
-from recorder.feed.session import Answer, Session
+from recorder.feed.session import Session
 from recorder.feed.timing import Timing
 from recorder.fixtures import Entry
 from recorder.ids import TimeOrderedIds
 from recorder.model import Audit, StoredStream
 from recorder.operations import AddAction, CloseSession, EndStream, NoteAudit, OpenSession, OpenStream, Operation
 from recorder.pacing import Attempt, ConnectLimiter
-from recorder.wire import Connection, dial
+from recorder.wire import dial
 
 _log = logging.getLogger(__name__)
 
@@ -271,9 +272,7 @@ class Capture:
         self._ledger.open_session()
         self._writer.submit([self._opened(session_id, opened_us, opened_ns, url, ask)])
         session = self._session(session_id, opened_us, opened_ns, ask)
-        conversation = _Conversation(
-            session, self._writer, self._let_in, self._stored, self._vendor.token, self._expect
-        )
+        conversation = Conversation(session, self._writer, self._let_in, self._stored, self._vendor.token, self._expect)
         decision: Next | None = None
         try:
             async with dial(url, endpoint.headers(), proxy=self._vendor.proxy) as connection:
@@ -282,7 +281,7 @@ class Capture:
                 await conversation.hold(connection)
         except WireError as error:
             attempt.answered()
-            conversation.error = _without_token(error, self._vendor.token)
+            conversation.error = without_token(error, self._vendor.token)
             self._vendor.account.tried = True
             self._vendor.account.reached |= not isinstance(error, NotConnected)
         except asyncio.CancelledError:
@@ -365,7 +364,7 @@ class Capture:
             version=__version__,
         )
 
-    def _closed(self, session_id: int, conversation: _Conversation, decision: Next | None) -> CloseSession:
+    def _closed(self, session_id: int, conversation: Conversation, decision: Next | None) -> CloseSession:
         error = conversation.error
         closed = error if isinstance(error, ConnectionOver) else None
         return CloseSession(
@@ -377,97 +376,3 @@ class Capture:
             close_reason=sentence(closed.reason) if closed else None,
             outcome=sentence(conversation.why or (decision.why if decision else "stopped")),
         )
-
-
-class _Conversation:
-    """One open connection between wire and session: whichever says so first ends it."""
-
-    def __init__(
-        self,
-        session: Session,
-        writer: Writer,
-        let_in: Callable[[], None],
-        stored: Callable[[int, Iterable[Operation]], None],
-        token: TokenSource,
-        expect: Callable[[float | None], None],
-    ) -> None:
-        self._session = session
-        self._writer = writer
-        self._let_in = let_in
-        self._stored = stored
-        self._token = token
-        self._expect = expect
-        self._pausing = False
-        self.why: str | None = None
-        """Why we closed it; None: the peer did."""
-        self.error: WireError | None = None
-
-    async def hold(self, connection: Connection) -> None:
-        """Take messages until the connection is over, whoever ends it."""
-        async with asyncio.TaskGroup() as group:
-            watch = group.create_task(self._watch(connection))
-            closing: asyncio.Task[None] | None = None
-            try:
-                while True:
-                    # Also once we leave: what is on its way already may never be sent again.
-                    if self._obey(await self._take(connection)) and closing is None:
-                        closing = group.create_task(connection.close())
-                    await self._room()
-            except ConnectionOver as over:
-                self.error = _without_token(over, self._token) if self.why is None else None
-            watch.cancel()
-
-    async def _take(self, connection: Connection) -> Answer:
-        session, message = self._session, await connection.receive()
-        was_in, before = session.authorised, session.new
-        payload = self._token.hide(message.payload)
-        answer = session.received(
-            payload,
-            message.opcode,
-            message.received_us,
-            message.monotonic_ns,
-            size=message.size,
-            flag=None if payload is message.payload else "the vendor sent our token back: its bytes are replaced",
-        )
-        if session.authorised and not was_in:
-            self._let_in()
-        if session.new > before:
-            self._stored(session.new - before, answer.operations)
-        return answer
-
-    async def _room(self) -> None:
-        """Stop reading while too much waits for the disk; the vendor's silence is not watched meanwhile."""
-        began_ns = clock.elapsed_ns()
-        self._pausing = True
-        await self._writer.room()
-        self._pausing = False
-        self._session.paused(clock.elapsed_ns() - began_ns)
-
-    async def _watch(self, connection: Connection) -> None:
-        while True:
-            self._expect(self._session.tick_s)
-            await asyncio.sleep(self._session.tick_s)
-            if self._pausing:
-                continue
-            answer = self._session.tick(clock.elapsed_ns(), clock.wall_us(), bytes_ns=connection.bytes_ns)
-            if self._obey(answer):
-                if answer.abort:
-                    connection.abort()
-                else:
-                    await connection.close()
-                return
-
-    def _obey(self, answer: Answer) -> bool:
-        if answer.operations:
-            self._writer.submit(answer.operations)
-        self.why = self.why or answer.close
-        return self.why is not None
-
-
-def _without_token(error: WireError, token: TokenSource) -> WireError:
-    """Return the error with whatever the peer wrote into it cleared of the token."""
-    if isinstance(error, ConnectionOver):
-        return ConnectionOver(error.code, token.hide_text(error.reason))
-    if isinstance(error, HandshakeRefused):
-        return HandshakeRefused(error.status, token.hide_text(error.body), error.retry_after)
-    return type(error)(token.hide_text(str(error)))

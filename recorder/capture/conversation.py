@@ -1,0 +1,108 @@
+"""One open connection between wire and session: whichever says so first ends it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from recorder import clock
+from recorder.archive.writer import Writer
+from recorder.config import TokenSource
+from recorder.errors import ConnectionOver, HandshakeRefused, WireError
+from recorder.feed.session import Answer, Session
+from recorder.operations import Operation
+from recorder.wire import Connection
+
+
+class Conversation:
+    """Takes what comes on one connection; `hold` it until it is over."""
+
+    def __init__(
+        self,
+        session: Session,
+        writer: Writer,
+        let_in: Callable[[], None],
+        stored: Callable[[int, Iterable[Operation]], None],
+        token: TokenSource,
+        expect: Callable[[float | None], None],
+    ) -> None:
+        self._session = session
+        self._writer = writer
+        self._let_in = let_in
+        self._stored = stored
+        self._token = token
+        self._expect = expect
+        self._pausing = False
+        self.why: str | None = None
+        """Why we closed it; None: the peer did."""
+        self.error: WireError | None = None
+
+    async def hold(self, connection: Connection) -> None:
+        """Take messages until the connection is over, whoever ends it."""
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(self._watch(connection))
+            closing: asyncio.Task[None] | None = None
+            try:
+                while True:
+                    # Also once we leave: what is on its way already may never be sent again.
+                    if self._obey(await self._take(connection)) and closing is None:
+                        closing = group.create_task(connection.close())
+                    await self._room()
+            except ConnectionOver as over:
+                self.error = without_token(over, self._token) if self.why is None else None
+            watch.cancel()
+
+    async def _take(self, connection: Connection) -> Answer:
+        session, message = self._session, await connection.receive()
+        was_in, before = session.authorised, session.new
+        payload = self._token.hide(message.payload)
+        answer = session.received(
+            payload,
+            message.opcode,
+            message.received_us,
+            message.monotonic_ns,
+            size=message.size,
+            flag=None if payload is message.payload else "the vendor sent our token back: its bytes are replaced",
+        )
+        if session.authorised and not was_in:
+            self._let_in()
+        if session.new > before:
+            self._stored(session.new - before, answer.operations)
+        return answer
+
+    async def _room(self) -> None:
+        """Stop reading while too much waits for the disk; the vendor's silence is not watched meanwhile."""
+        began_ns = clock.elapsed_ns()
+        self._pausing = True
+        await self._writer.room()
+        self._pausing = False
+        self._session.paused(clock.elapsed_ns() - began_ns)
+
+    async def _watch(self, connection: Connection) -> None:
+        while True:
+            self._expect(self._session.tick_s)
+            await asyncio.sleep(self._session.tick_s)
+            if self._pausing:
+                continue
+            answer = self._session.tick(clock.elapsed_ns(), clock.wall_us(), bytes_ns=connection.bytes_ns)
+            if self._obey(answer):
+                if answer.abort:
+                    connection.abort()
+                else:
+                    await connection.close()
+                return
+
+    def _obey(self, answer: Answer) -> bool:
+        if answer.operations:
+            self._writer.submit(answer.operations)
+        self.why = self.why or answer.close
+        return self.why is not None
+
+
+def without_token(error: WireError, token: TokenSource) -> WireError:
+    """Return the error with whatever the peer wrote into it cleared of the token."""
+    if isinstance(error, ConnectionOver):
+        return ConnectionOver(error.code, token.hide_text(error.reason))
+    if isinstance(error, HandshakeRefused):
+        return HandshakeRefused(error.status, token.hide_text(error.body), error.retry_after)
+    return type(error)(token.hide_text(str(error)))
