@@ -79,10 +79,10 @@ def main() -> None:
                     spent, frames = seconds(work, reader)
                     took[name].append(spent)
         size = filled.value("SELECT avg(length(payload)) FROM frame")
-    median = {name: statistics.median(spent) for name, spent in took.items()}
+    median = {name: statistics.median(times) for name, times in took.items()}
     print(f"{frames:,} frames of {size:,.0f} bytes, {asked.rounds} rounds")
-    for name, spent in took.items():
-        print(f"{name:7} {frames / median[name]:>9,.0f} frames/s (best {frames / min(spent):,.0f})")
+    for name, times in took.items():
+        print(f"{name:7} {frames / median[name]:>9,.0f} frames/s (best {frames / min(times):,.0f})")
     print(f"verify takes {median['verify'] / median['plain']:.1f} times as long as plain reading")
 
 

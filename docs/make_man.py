@@ -144,7 +144,7 @@ def _rows(document: Path, heading: str) -> Iterator[str]:
     section = document.read_text(encoding="utf-8").partition(f"{heading}\n")[2].partition("\n## ")[0]
     for row in re.findall(r"^\| (.+) \|$", section, re.MULTILINE)[1:]:
         term, *rest = (
-            re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", cell.strip()).replace("`", "") for cell in row.split(" | ")
+            re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", cell.strip()).replace("`", "") for cell in re.split(r"\s\|\s?", row)
         )
         if set(term) == {"-"} or not term:
             continue

@@ -26,7 +26,7 @@ def upgrade() -> None:
     op.add_column("session", sa.Column("chained", big))
     op.add_column("session", sa.Column("chain", blob))
     op.add_column("gap", sa.Column("previous_id", big))
-    op.add_column("action", sa.Column("parser", sa.Integer(), nullable=False, server_default="1"))
+    op.add_column("action", sa.Column("parser", sa.Integer(), server_default="1"))
     op.create_table(
         "audit",
         sa.Column("stream_id", big, autoincrement=False, nullable=False),

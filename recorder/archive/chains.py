@@ -17,7 +17,7 @@ import struct
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from recorder.archive import tables
 from recorder.model import Kind, digest
@@ -84,6 +84,20 @@ def content_chain(chain: bytes, content_digests: Iterable[bytes]) -> bytes:
     for content in content_digests:
         chain = content_link(chain, content)
     return chain
+
+
+def clear_heads_ahead(connection: Connection, stream_id: int) -> None:
+    """Forget the heads of lists of which fewer rows came than they cover: of a recorder that died while it shipped.
+
+    Whoever goes on with such a list chains it anew.
+    """
+    last = select(func.max(_action.position)).where(
+        _action.stream_id == _epoch.stream_id, _action.epoch == _epoch.epoch
+    )
+    is_ahead = _epoch.chained > func.coalesce(last.scalar_subquery() + 1, 0)
+    connection.execute(
+        update(tables.epoch).where(_epoch.stream_id == stream_id, is_ahead).values(chained=None, chain=None)
+    )
 
 
 class Chains:

@@ -130,7 +130,10 @@ def _explain(error: BaseException, place: str) -> RecorderError | None:
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return ArchiveHeld(f"{place}: {said}: another program has kept it locked; let it finish and run again")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return DamagedArchive(f"{place}: {said} ({name}); keep the file as it is and restore a backup beside it")
+        return DamagedArchive(
+            f"{place}: {said} ({name}); keep the file as it is, and restore a backup beside it or save what it holds "
+            "with `recorder recover`"
+        )
     return None
 
 

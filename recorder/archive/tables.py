@@ -167,8 +167,9 @@ action = Table(
     Column("trace_id", TEXT),
     Column("extra", TEXT),
     Column("parse_error", TEXT),
-    # Which version of the parser derived them: `feed.actions.PARSER`.
-    Column("parser", Integer, nullable=False, server_default="1"),
+    # Which version of the parser derived them: `feed.actions.PARSER`. It may be NULL only so that an older recorder can
+    # land its rows, which have no such column, in a table like this one.
+    Column("parser", Integer, server_default="1"),
     sqlite_with_rowid=False,
 )
 

@@ -158,7 +158,8 @@ class Capture:
 
     async def _record(self) -> Done | None:
         # Not before: nothing is missed of a match that has not begun.
-        self._writer.submit(self._ledger.begin(clock.wall_us()))
+        if not self._is_audit:  # whoever records it knows whether it was
+            self._writer.submit(self._ledger.begin(clock.wall_us()))
         while True:
             attempt = await self._turn()
             if self._vendor.account.shut_out.is_set():

@@ -82,7 +82,7 @@ def audit(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 4 for the vendor's own outages too.")] = False,
     proxy: Annotated[
         str | None,
-        typer.Option("--proxy", envvar="RECORDER_PROXY", help="Dial through this HTTP or SOCKS proxy.", metavar="URL"),
+        typer.Option("--proxy", envvar="RECORDER_PROXY", help="Dial through this HTTP proxy.", metavar="URL"),
     ] = None,
     spool: Annotated[
         Path | None,
@@ -127,7 +127,9 @@ def audit(
     if answered.error is not None:
         raise answered.error
     if entries and not quiet:
-        say(f"{len(entries)} streams: what the vendor lists is what is stored")
+        behind = sum(audit.verdict == "behind" for _, audit in answered.audits)
+        tail = f"; of {behind} it shows less than we have" if behind else ""
+        say(f"{len(entries)} stream{'' if len(entries) == 1 else 's'}: all that the vendor lists is stored{tail}")
 
 
 def asks_rest(said: bool | None, endpoint: str, rest_endpoint: str, *, quiet: bool) -> bool:

@@ -99,9 +99,9 @@ def _tell(outcome: Outcome, destination: Path, *, quiet: bool) -> None:
     if not outcome.is_whole:
         lost = outcome.count("lost", "action"), outcome.count("lost", "frame")
         raise Doubt(
-            f"{destination.absolute()} holds {counts}, and they verify; {lost[0]:,} actions and {lost[1]:,} frames are "
-            "known to be lost, and all that is in doubt is told above: keep the damaged file, and merge a backup in "
-            "(`recorder merge`), or record these matches again"
+            f"{destination.absolute()} holds {counts}, and they verify; known to be lost: actions {lost[0]:,}, "
+            f"frames at least {lost[1]:,}, all told above: keep the damaged file; where a backup has these matches whole, merge "
+            "what was saved into a copy of it (`recorder merge`), else record them again"
         )
     if not quiet:
         say(f"everything was saved: {destination.absolute()} holds {counts}, and they verify")

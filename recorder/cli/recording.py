@@ -68,7 +68,7 @@ def run(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 4 for the vendor's own outages too.")] = False,
     proxy: Annotated[
         str | None,
-        typer.Option("--proxy", envvar="RECORDER_PROXY", help="Dial through this HTTP or SOCKS proxy.", metavar="URL"),
+        typer.Option("--proxy", envvar="RECORDER_PROXY", help="Dial through this HTTP proxy.", metavar="URL"),
     ] = None,
     spool: Annotated[
         Path | None,

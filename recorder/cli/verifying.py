@@ -26,8 +26,20 @@ from recorder.errors import DamagedArchive, Doubt
 if TYPE_CHECKING:
     from recorder.query.verifying import Certificate, Verdict
 
-_SHOWN = ("stream", "verdict", "actions", "damage", "doubts", "score")
-_FLAT = ("stream", "verdict", "frames", "actions", "epochs", "damage", "doubts", "notes", "score", "content_root")
+_SHOWN = ("stream", "verdict", "ended", "actions", "doubts", "score")
+_FLAT = (
+    "stream",
+    "verdict",
+    "ended",
+    "frames",
+    "actions",
+    "epochs",
+    "damage",
+    "doubts",
+    "notes",
+    "score",
+    "content_root",
+)
 
 
 @command
@@ -49,16 +61,25 @@ def verify(
     from recorder.query.reading import reading
 
     counted = dict.fromkeys(verifying.VERDICTS, 0)
+    unended = fields = 0
 
     def rows() -> Iterator[dict[str, Any]]:
+        nonlocal unended, fields
         for report in verifying.verify(reader, fixtures or (), feed):
             counted[report.verdict(strict=strict)] += 1
+            unended += report.ended is None
+            fields += bool(report.findings) and all(finding.what == "fields" for finding in report.findings)
             _tell(report, quiet=quiet)
             yield _row(report, form, strict=strict)
 
     with reading(database_url) as reader:
         write(rows(), form, _SHOWN, _FLAT)
-    _judge(counted, quiet=quiet)
+    if counted["damaged"] == fields > 0:
+        raise DamagedArchive(
+            f"{_streams(fields)} held columns that its frames do not give, as told above; the frames themselves are "
+            "whole: `recorder reparse` reads the columns from them again"
+        )
+    _judge(counted, unended, quiet=quiet)
 
 
 def _row(report: Certificate, form: Format, *, strict: bool) -> dict[str, Any]:
@@ -81,14 +102,20 @@ def _tell(report: Certificate, *, quiet: bool) -> None:
         say(f"{name}: {line}")
 
 
-def _judge(counted: Mapping[Verdict, int], *, quiet: bool) -> None:
+def _judge(counted: Mapping[Verdict, int], unended: int, *, quiet: bool) -> None:
     streams = sum(counted.values())
     if counted["damaged"]:
         raise DamagedArchive(
-            f"{counted['damaged']} of {streams} streams are damaged, as told above; keep the archive as it is, and "
-            "restore a backup beside it or record these again into another one"
+            f"of {_streams(streams)} damaged: {counted['damaged']}, as told above; keep the archive as it is, and "
+            "restore a backup beside it, or save what it holds with `recorder recover`"
         )
     if counted["unproven"]:
-        raise Doubt(f"nothing is damaged, and {counted['unproven']} of {streams} streams hold what cannot be proven")
+        raise Doubt(f"nothing is damaged; of {_streams(streams)} not wholly proven: {counted['unproven']}")
     if not quiet:
-        say(f"{streams} streams: every row is what its stored bytes say" if streams else "the archive holds no streams")
+        so_far = f"; not ended yet: {unended}, of which this holds for what is stored so far" if unended else ""
+        said = f"{_streams(streams)}: every row is what its stored bytes say{so_far}"
+        say(said if streams else "the archive holds no streams")
+
+
+def _streams(count: int) -> str:
+    return f"{count} stream{'' if count == 1 else 's'}"

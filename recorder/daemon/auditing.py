@@ -118,6 +118,10 @@ class Auditor:
         except RecorderError as error:
             _log.warning("%s", error)  # of a writer that has failed; told when it is closed
             self._due[stream_id] = None
+        except Exception:
+            if self._home.writer.error is None:
+                _log.exception("unexpected error while a stream was asked for again; the recording goes on")
+            self._due[stream_id] = None
         finally:
             self._asking.discard(stream_id)
 

@@ -7,7 +7,7 @@ and the summary around it do not count". Digests are stored, so a change of this
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +20,7 @@ MAX_INT_DIGITS = 4300
 
 # Stands in the text for the next number of the list behind it. No decoded packet holds a float (see messages.read),
 # so this token cannot be anything else.
-_PLACEHOLDER = 0.5
+PLACEHOLDER = 0.5
 
 _SORTED = msgspec.json.Encoder(order="sorted")
 _PLAIN = frozenset({str, int, bool, type(None)})
@@ -60,9 +60,17 @@ def _shallow(fixture_action: dict[str, Any]) -> bytes | None:
     plain, numbers = fixture_action, []
     for key in sorted(exact):
         integer, text = _exact(fixture_action[key])
-        plain = {**plain, key: _PLACEHOLDER if integer is None else integer}
+        plain = {**plain, key: PLACEHOLDER if integer is None else integer}
         if integer is None:
             numbers.append(text)
+    return compact(plain, numbers)
+
+
+def compact(plain: object, numbers: Sequence[str]) -> bytes | None:
+    """Return the canonical text of what holds neither Decimal nor float, by the faster encoder; None: it cannot.
+
+    ``plain`` may be a struct of msgspec. `PLACEHOLDER` stands in it for each of ``numbers``, in the order of its keys.
+    """
     try:
         encoded = _SORTED.encode(plain)
     except UnicodeEncodeError:  # a lone surrogate
@@ -98,7 +106,7 @@ def _any(fixture_action: object) -> bytes:
         if integer is not None:
             return integer
         numbers.append(text)
-        return _PLACEHOLDER
+        return PLACEHOLDER
 
     text = json.dumps(fixture_action, sort_keys=True, ensure_ascii=True, separators=(",", ":"), default=number)
     return "\n".join((text, *numbers)).encode("ascii")

@@ -129,8 +129,7 @@ class Ledger:
     def end(self, now_us: int) -> tuple[Operation, ...]:
         """Nothing more is expected, and everything there is has come; asked for while the connection is open."""
         operations = self._entry(None, self.resume.complete(), keep=False, now_us=now_us).operations
-        if self.reading is not None:
-            self.reading.listed = self._listed(self.reading)
+        self._note_listed()
         is_shown = self._replay.is_whole if self.stream.channel != ACTIONS else not self.is_live_only
         if is_shown:
             operations += self._outages.mended(self._here(now_us))
@@ -149,13 +148,20 @@ class Ledger:
         elif not self.resume.caught_up:
             return
         self.is_watched = True
-        self._rows.has_watched |= self.standing.over is None
+        if self.standing.over is None:
+            self._rows.has_watched = True
+            self._note_listed()  # what comes from now on was not missed
 
     def read_again(self, why: str = "the match is over") -> None:
         """Read the list from 0 on the next connection: edits before the overlap are seen only so (resume, rule 7)."""
         self.last_read_begun = True
         self.reading = Reading(tuple(self.resume.digests))
         self.resume.demand_proof(why)
+
+    def _note_listed(self) -> None:
+        """Note what the vendor has listed, once, when a list that is read again has come to its end."""
+        if self.reading is not None and self.reading.listed is None:
+            self.reading.listed = self._listed(self.reading)
 
     def _listed(self, reading: Reading) -> tuple[bytes, ...] | None:
         """Return what the vendor has listed, now that it has come to its end; None: not from its beginning."""

@@ -83,10 +83,10 @@ class Rows:
                 booked.add(AddGap(self._gap(effect, booked.now_us)))
             case Heal(causes=causes):
                 booked.add(ResolveGaps(self._stream_id, tuple(sorted(causes)), booked.now_us))
-            case Proven():
-                pass  # `counts` asks the alignment for its calibration
             case Reconnect(why=why):
                 booked.reconnect = why
+            case _:
+                _: Proven = effect  # nothing to write: `counts` asks the alignment for its calibration
 
     def _append(self, booked: Booking, effect: Append) -> None:
         taken = effect.parked or effect.item

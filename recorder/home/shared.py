@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from recorder import __version__, clock
 from recorder.archive import migrate
 from recorder.archive.apply import close_dangling_sessions
+from recorder.archive.chains import clear_heads_ahead
 from recorder.archive.deadline import deadline
 from recorder.archive.dialect import DiskErrors, parse_url
 from recorder.archive.merging.copying import require_welcome, survey
@@ -285,6 +286,7 @@ class SharedHome(Home):
                 break
         # Its recorder is gone, or it would be recorded there and not here.
         self.writer.carry_out(partial(close_dangling_sessions, stream_id=stream_id)).result()
+        self.writer.carry_out(partial(clear_heads_ahead, stream_id=stream_id)).result()
         self._shipper.survey_again(stream_id)
 
 

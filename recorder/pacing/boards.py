@@ -18,6 +18,8 @@ Change = Callable[[Turns, int], tuple[Turns, T]]
 
 _MOST_BYTES = 1 << 20
 
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
 
 class BoardAway(Exception):
     """The board cannot be reached now: do without it, and more slowly."""
@@ -87,9 +89,9 @@ class FileBoard:
             self._file = None
 
 
-def boot() -> str:
+def boot(told_by: Path = _BOOT_ID) -> str:
     """Return what names this boot of the machine: monotonic clocks of two boots cannot be compared."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return told_by.read_text(encoding="ascii").strip()
     except OSError:
         return "one-boot"

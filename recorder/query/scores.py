@@ -25,6 +25,8 @@ from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+
 from recorder.model import Fields
 
 Rule = Literal["actions", "periods", "falls"]
@@ -34,8 +36,13 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {"soccer": ("actions", "periods"), "sno
 _TAKEN_AWAY = frozenset({"deleted", "cancelled"})
 _TAKES_BACK = _TAKEN_AWAY | {"updated"}
 _OTHER: Mapping[str | None, str] = {"home": "away", "away": "home"}
+_GOALS = frozenset({"goal", "own goal"})
+_VIDEO_CHECK = "video check"
 _SHOOTOUT = '"type":"Shootout"'
 _LARGEST = 999_999
+
+_Summary = tuple[int | None, int | None, str | None]
+"""Both scores, and the column ``extra`` with the periods."""
 
 # As both databases fold the case of a column: ASCII letters alone.
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -94,9 +101,18 @@ class ScoreCheck:
         self._goals = _Goals()
         self._falls = _Falls()
         self._runs = {(rule, side): _Run(rule, side) for rule in rules_of(sport) for side in SIDES}
+        self._agreed: _Summary | None = None
 
     def note(self, position: int, packet: Fields | Told) -> None:
         """Take the next packet."""
+        summary = (packet.home_score, packet.away_score, packet.extra)
+        # Nearly every packet tells what the one before it told, and changes nothing that the rules look at.
+        if summary == self._agreed and _is_calm(packet.type, packet.send_type) and packet.action_id not in self._goals:
+            return
+        self._look(position, packet)
+        self._agreed = None if any(run.is_open for run in self._runs.values()) else summary
+
+    def _look(self, position: int, packet: Fields | Told) -> None:
         self._goals.note(position, packet)
         self._falls.note(packet)
         has_shootout = _SHOOTOUT in (packet.extra or "")
@@ -130,6 +146,9 @@ class _Goals:
         self._goals: dict[str | int, _Goal] = {}
         self._ranges: dict[str, tuple[int, int]] = {}
 
+    def __contains__(self, action_id: str | None) -> bool:
+        return action_id in self._goals
+
     def note(self, position: int, packet: Fields | Told) -> None:
         key = position if packet.action_id is None else packet.action_id
         if self._goals.pop(key, None) is not None:
@@ -137,7 +156,7 @@ class _Goals:
         kind, send_type = _lower(packet.type), _lower(packet.send_type)
         if send_type in _TAKEN_AWAY:
             return
-        if kind in ("goal", "own goal"):
+        if kind in _GOALS:
             scorer = packet.side if kind == "goal" else _OTHER.get(packet.side)
             self._goals[key] = _Goal(scorer, is_sure=send_type != "pending")
             self._ranges.clear()
@@ -180,12 +199,12 @@ class _Run:
     def __init__(self, rule: Rule, side: str) -> None:
         self._rule, self._side = rule, side
         self._found: list[ScoreFinding] = []
-        self._is_open = False
+        self.is_open = False
 
     def note(self, position: int, told: int, allowed: tuple[int, int]) -> None:
         low, high = allowed
         agrees = low <= told <= high
-        if self._is_open:
+        if self.is_open:
             last = self._found[-1]
             longer = {"resolved": True} if agrees else {"to_position": position + 1, "packets": last.packets + 1}
             self._found[-1] = replace(last, **longer)
@@ -193,14 +212,21 @@ class _Run:
             self._found.append(
                 ScoreFinding(self._rule, self._side, position, position + 1, told, low, high, 1, resolved=False)
             )
-        self._is_open = not agrees
+        self.is_open = not agrees
 
     def findings(self) -> Sequence[ScoreFinding]:
         return self._found
 
 
 def _is_video_check(packet: Fields | Told) -> bool:
-    return _lower(packet.type).startswith("video check")
+    return _lower(packet.type).startswith(_VIDEO_CHECK)
+
+
+@lru_cache(maxsize=4096)
+def _is_calm(kind: str | None, send_type: str | None) -> bool:
+    """Say whether a packet of this type is no goal, and takes nothing back."""
+    name = _lower(kind)
+    return _lower(send_type) not in _TAKES_BACK and name not in _GOALS and not name.startswith(_VIDEO_CHECK)
 
 
 @lru_cache(maxsize=4096)
@@ -211,7 +237,7 @@ def _lower(name: str | None) -> str:
 @lru_cache(maxsize=256)  # many packets come with the same score
 def _totals(sport: str, extra: str | None) -> Mapping[str, int]:
     """Return the score of each side as the summary's periods make it, where they tell it."""
-    summary = json.loads(extra).get("fixtureSummary") if extra else None
+    summary = _decoded(extra).get("fixtureSummary") if extra else None
     listed = summary.get("periods") if isinstance(summary, dict) else None
     periods = [period for period in listed if isinstance(period, dict)] if isinstance(listed, list) else []
     totals: dict[str, int] = {}
@@ -221,6 +247,14 @@ def _totals(sport: str, extra: str | None) -> Mapping[str, int]:
         if told and len(told) == len(scores):
             totals[side] = sum(told) if sport == "soccer" else max(told)
     return totals
+
+
+def _decoded(extra: str) -> Any:
+    """The faster decoder refuses numbers beyond a float's range."""
+    try:
+        return msgspec.json.decode(extra)
+    except msgspec.MsgspecError:
+        return json.loads(extra)
 
 
 def _period_score(sport: str, side: str, period: Mapping[str, Any]) -> int | None:

@@ -1,8 +1,9 @@
 """Whether an archive is what was received: everything recomputed from the stored bytes. Only reads.
 
 Of one stream, in one look at the database that stands still: every frame with the actions that were read from it
-(`proving.frames`), every list by position (`proving.lists`), then the sessions, the gaps and the audits against what
-was seen. Kept in memory are the digests of the contents of one stream's lists. What comes out is a certificate.
+(`proving.frames`), every list by position (`proving.lists`; on the way, where the actions came in that order), then the
+sessions, the gaps and the audits against what was seen. Kept in memory are the digests of the contents of one stream's
+lists. What comes out is a certificate.
 """
 
 from __future__ import annotations
@@ -114,9 +115,9 @@ class _Check:
 
     def _prove(self) -> None:
         certificate = self._certificate
-        frames = FrameCheck(self._reader, self._stored_id, self._stream, certificate)
-        frames.run()
         lists = ListCheck(self._reader, self._stored_id, self._stream, certificate)
+        frames = FrameCheck(self._reader, self._stored_id, self._stream, certificate, lists)
+        frames.run()
         lists.run()
         prove_ends(certificate)
         prove_sessions(certificate, self._stored_id)
@@ -128,7 +129,7 @@ class _Check:
     def _doubts(self, frames: FrameCheck, lists: ListCheck) -> Iterator[str]:
         changed = sum(epoch > 0 for epoch in self._certificate.lists)
         if changed:
-            yield f"{changed} times the vendor has changed what it had sent"
+            yield f"its list was begun anew, {changed} time{'' if changed == 1 else 's'}: the gaps tell why"
         if frames.quarantined:
             yield f"{frames.quarantined} quarantined frames"
         if frames.unplaced:

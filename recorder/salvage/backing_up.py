@@ -36,9 +36,10 @@ def back_up(database_url: str, destination: Path, now: datetime) -> tuple[Path, 
         proof = prove(part)
         if proof.damage:
             damaged = final.with_name(f"{final.name}.damaged")
-            keep(part, damaged)
+            if not damaged.exists():
+                keep(part, damaged)
             raise DamagedArchive(
-                f"{place} is damaged, and so is this copy of it, {damaged}: {'; '.join(proof.findings[:3])}; "
+                f"{place} is damaged, and so is the copy of it, {damaged}: {'; '.join(proof.findings[:3])}; "
                 "keep both, see `recorder verify`, and save what can be saved with `recorder recover`"
             )
         keep(part, final)
@@ -55,6 +56,7 @@ def _final(destination: Path, now: datetime) -> Path:
 
 def _copy(database_url: str, part: Path) -> None:
     url, dialect = parse_url(database_url)
+    _require_archive(url, dialect)
     if dialect.is_server:
         merge(database_url, f"sqlite:///{part}")
         close_log(part)
@@ -62,13 +64,16 @@ def _copy(database_url: str, part: Path) -> None:
         _copy_file(url, dialect, part)
 
 
-def _copy_file(url: URL, dialect: Dialect, part: Path) -> None:
+def _require_archive(url: URL, dialect: Dialect) -> None:
     reader = dialect.reader(url)
     try:
         with DiskErrors(dialect, url), reader.connect() as connection, connection.begin():
             migrate.require_readable(connection, dialect.place(url))
     finally:
         reader.dispose()
+
+
+def _copy_file(url: URL, dialect: Dialect, part: Path) -> None:
     try:
         with closing(sqlite3.connect(_read_only(url), uri=True, isolation_level=None, timeout=_PATIENCE_S)) as source:
             # One read transaction, so the writer goes on; SQLite's own backup would begin again at every commit.

@@ -57,9 +57,10 @@ def read_log(raw: Raw, page_size: int) -> Log:
     salts: Sums | None = None
     for frame in _frames(raw, page_size):
         salts = salts or frame.salts
-        if frame.salts != salts:
+        is_damaged = is_alike(frame.salts, salts) or not frame.is_sound
+        if frame.salts != salts and not is_alike(frame.salts, salts):
             continue  # of an older log, which this one has not overwritten yet
-        if not frame.is_sound:
+        if is_damaged:
             log.suspect.append(frame.image)
             begun_to_doubt = True
             continue
@@ -88,11 +89,18 @@ def _frames(raw: Raw, page_size: int) -> Iterator[_Frame]:
         salts = (salt_1, salt_2)
         if expected is not None and salts != expected:
             before = (sum_1, sum_2)
+            if is_alike(salts, expected):
+                yield _Frame(number, size != 0, expected, before, at + _FRAME.size, False)
             continue
         image = at + _FRAME.size
         found = checksum(raw[image : image + page_size], order, checksum(head[:8], order, before))
         before = (sum_1, sum_2)
         yield _Frame(number, size != 0, salts, before, image, found == before)
+
+
+def is_alike(salts: Sums, expected: Sums) -> bool:
+    """Whether one of two salts is another: both change when a log begins anew, so that one was damaged."""
+    return (salts[0] == expected[0]) != (salts[1] == expected[1])
 
 
 def checksum(data: bytes, order: str, begun: Sums) -> Sums:

@@ -82,7 +82,8 @@ def mend_audit(row: Said, lists: Mapping[int, Sequence[bytes]], sessions: Collec
     said = row | {"session_id": row["session_id"] if row["session_id"] in sessions else None}
     contents = lists[row["epoch"]][: max(0, row["listed"])]
     is_proven = len(contents) == row["listed"]
-    if row["root"] is not None and row["verdict"] in ("equal", "late"):
+    is_stored = row["verdict"] == "equal" or (row["verdict"] == "late" and row["asked"] == "websocket")
+    if row["root"] is not None and is_stored:
         is_proven &= content_chain(content_start(row["stream_id"]), contents) == row["root"]
         said["root"] = row["root"] if is_proven else None
     return said

@@ -13,19 +13,13 @@ _MOST_TOLD = 20
 _COUNTS = """
 SELECT (SELECT count(*) FROM stream) AS streams, (SELECT count(*) FROM frame) AS frames,
   (SELECT count(*) FROM action) AS actions"""
-_ROOTS = """
-SELECT s.feed, s.sport, s.fixture_id, s.channel, e.chain FROM stream s JOIN epoch e ON e.stream_id = s.stream_id
-WHERE e.epoch = (SELECT max(epoch) FROM epoch WHERE stream_id = s.stream_id AND current_us IS NOT NULL)
-  AND e.chained = (SELECT count(*) FROM action WHERE stream_id = s.stream_id AND epoch = e.epoch)
-ORDER BY 1, 2, 3, 4"""
 
 
 @dataclass(slots=True)
 class Proof:
     """What a copy holds, and what `recorder verify` found: ``damage`` counts, ``findings`` are the first of them.
 
-    ``roots``: the chain over the contents of each stream's list, by its name, in hexadecimal digits; of those streams
-    whose archive has one up to the end.
+    ``roots``: the chain over the contents of each stream's list, by its name, in hexadecimal digits.
     """
 
     streams: int = 0
@@ -45,13 +39,13 @@ def prove(path: Path) -> Proof:
                 proof.findings.append(finding)
         [counts] = reader.rows(_COUNTS)
         proof.streams, proof.frames, proof.actions = counts.streams, counts.frames, counts.actions
-        for row in reader.rows(_ROOTS):
-            proof.roots[f"{row.feed}/{row.sport}/{row.fixture_id}/{row.channel}"] = bytes(row.chain).hex()
     return proof
 
 
 def _findings(reader: Reader, proof: Proof) -> Iterator[str]:
     for report in verify(reader):
         proof.damage += report.damage
+        if report.current in report.lists:
+            proof.roots[report.stream.name] = report.lists[report.current].content_root.hex()
         for finding in report.findings:
             yield f"{report.stream.name}: {finding}"

@@ -57,7 +57,7 @@ def test_rows_in_every_form(kept: Auditing, command: Audit) -> None:
     assert (row["listed"], row["equal"], row["late"], row["changed_at"]) == (n, n, 0, None)
     assert isinstance(row["stream_id"], str)
     assert len(row["root"]) == 32
-    assert "what the vendor lists is what is stored" in ended.err
+    assert "all that the vendor lists is stored" in ended.err
 
 
 def test_a_late_action_is_told(kept: Auditing, command: Audit) -> None:

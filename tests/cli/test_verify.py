@@ -43,7 +43,8 @@ def test_a_whole_archive(call: Call, archive: Filled) -> None:
     ended = call("verify", database=archive)
     assert ended.code == 0
     assert ended.out.count("complete") == ended.out.count("agrees") == 2
-    assert ended.err == "recorder: 2 streams: every row is what its stored bytes say\n"
+    so_far = "not ended yet: 2, of which this holds for what is stored so far"
+    assert ended.err == f"recorder: 2 streams: every row is what its stored bytes say; {so_far}\n"
 
 
 def test_damage(call: Call, archive: Filled) -> None:
@@ -56,7 +57,16 @@ def test_damage(call: Call, archive: Filled) -> None:
     assert "damaged" in ended.out
     assert f"{stream_of(LEGANES).name}: position 12, frame 12 of session" in ended.err
     assert "home_score is 7, its frame gives 0" in ended.err
-    assert "1 of 2 streams are damaged" in ended.err
+    assert "`recorder reparse` reads the columns from them again" in ended.err
+
+
+def test_damage_of_a_frame(call: Call, archive: Filled) -> None:
+    """What no frame can mend is told with the ways out: 65."""
+    harm(archive, "UPDATE frame SET received_us = 7 WHERE stream_id = ?", stream_of(LEGANES).stream_id)
+    ended = call("verify", database=archive)
+    assert ended.code == 65
+    assert "of 2 streams damaged: 1, as told above" in ended.err
+    assert "recorder recover" in ended.err
 
 
 def test_one_fixture(call: Call, archive: Filled) -> None:

@@ -259,3 +259,69 @@ def test_begins_where_it_was() -> None:
     assert book.connect() == 5
     assert book.ledger.standing.over == "finished"
     assert book.ledger.over_since_ns is None
+
+
+def test_resent_of_what_is_parked() -> None:
+    """What is kept without a position and comes again is counted, and kept once."""
+    before = [packet(seq) for seq in range(1, 9)]
+    book = Book(stored(before, calibration="0"))
+    book.take(packet(20))
+    book.close()
+    book.connect()
+    first = book.take(packet(30), packet(30))
+    assert kinds(first) == ["unplaced"]
+    assert book.ledger.counts.resent == 1
+
+
+def test_one_frame_that_appends_and_repeats() -> None:
+    """Two packets in one frame: it bears a new action, and what it says of an old one in other bytes is counted."""
+    book = Book(stored([packet(1), packet(2)]))
+    book.take(packet(1), packet(2))
+    operations = book.take(b"[" + packet(3) + b"," + packet(1) + b"]")
+    assert kinds(operations) == ["action", "AddAction", "OpenGap"]
+    assert operations[0].frame.reason is None
+    assert book.ledger.counts.envelope_differences == 1
+
+
+def test_number_of_the_list() -> None:
+    """It is the number of the epoch that is written."""
+    before = [packet(seq) for seq in range(1, 5)]
+    book = Book(stored(before, epoch=2, last_epoch=3))
+    assert book.ledger.epoch == 2
+    book.ledger.read_again()
+    book.close()
+    book.connect()
+    book.take(before[0], packet(2, "changed"))
+    assert book.ledger.epoch == 4
+
+
+def test_a_list_that_is_behind_when_it_is_read_again() -> None:
+    """What the vendor has listed are the actions that it has shown, and no more of ours."""
+    before = [packet(seq) for seq in range(1, 5)]
+    book = Book(stored(before))
+    book.ledger.read_again()
+    book.connect()
+    book.take(*before[:2])
+    book.ledger.quiet(NOW)
+    book.ledger.end(NOW)
+    assert book.ledger.reading is not None
+    assert book.ledger.reading.listed == book.ledger.reading.before[:2]
+
+
+def test_too_large_once_more() -> None:
+    """The same message, too long to be kept whole, on a later connection: it is the list again."""
+    book = Book()
+    kept = frame_of(STREAM, 1, 0, b"{" * 9, opcode="text", received_us=NOW, monotonic_ns=0)
+    assert kinds(list(book.ledger.too_large(kept, 99).operations)) == ["quarantined", "OpenGap"]
+    book.close()
+    book.connect()
+    assert book.ledger.too_large(replace(kept, session_id=2), 99).operations == ()
+
+
+def test_a_refusal_mends_nothing() -> None:
+    """The vendor's error message shows nothing of what was missed; its list does."""
+    before = [packet(seq) for seq in range(1, 3)]
+    book = Book(stored(before, calibration="0", open_causes=frozenset({"network"})), overlap=0)
+    told = book.take(b'{"error": "x"}')
+    assert kinds(told) == ["error"]
+    assert [op.causes for op in book.take(packet(3)) if isinstance(op, ResolveGaps)] == [("network",)]

@@ -36,6 +36,7 @@ def told(certificate: Certificate) -> str:
     [
         ("session SET previous_id = 5", "the session before it, 5, is not there"),
         ("session SET previous_id = session_id", "is not there"),
+        ("session SET last_gap_id = 5", "5, which was there when the session was counted, is not"),
         ("session SET proven = 99", "it has proven 99 positions, and there are 12"),
         ("session SET calibration = 'anything'", "its calibration 'anything' is none"),
         ("session SET start_position = 7", "it asked for position 0, and start_position is 7"),

@@ -114,8 +114,8 @@ class StreamCopy:
         ``changes`` tells which rows of those that change have; None, and the first time: all may have. Raises Conflict
         when an epoch has begun since the survey, DamagedArchive when a frame's bytes are not what was received.
         """
-        load = Load()
-        self._add_changed(load, source, changes if self._begun else None)
+        load, told = Load(), changes if self._begun else None
+        self._add_changed(load, source, told)
         if not self._begun:
             load.add(tables.gap, self._match.clashes)
             load.fresh = {(self.stream_id, epoch) for epoch in self._match.fresh}
@@ -127,6 +127,13 @@ class StreamCopy:
         actions = self._actions(source, frame)
         action = (actions[-1][_EPOCH_OF_ACTION], actions[-1][_POSITION]) if actions else self.marks.action
         load.add(tables.action, self._in_their_epochs(actions, _EPOCH_OF_ACTION))
+        # With every portion: whose heads they are, and, once nothing is left, whether the stream has ended.
+        if told is not None and not told.epochs:
+            load.add(tables.epoch, self._epoch_rows(self._all(source, tables.epoch)))
+        rows = self._all(source, tables.stream)
+        load.rows[tables.stream] = (
+            [_unended(row) for row in rows] if is_full(frames, actions) else list(map(tuple, rows))
+        )
         return load, Marks(frame, action)
 
     def go_on(
@@ -159,10 +166,6 @@ class StreamCopy:
             load.add(tables.stream, self._all(source, tables.stream))
         if changes is None or changes.epochs:
             load.add(tables.epoch, self._epoch_rows(self._all(source, tables.epoch)))
-        if changes is None or changes.gaps:
-            load.add(tables.gap, self._in_their_epochs(self._all(source, tables.gap), _EPOCH_OF_GAP))
-        if changes is None or changes.audits:
-            load.add(tables.audit, self._in_their_epochs(self._all(source, tables.audit), _EPOCH_OF_AUDIT))
         if changes is None:
             load.add(tables.session, self._all(source, tables.session))
         else:
@@ -170,6 +173,11 @@ class StreamCopy:
                 session = tables.session
                 wanted = select(session).where(session.c.stream_id == self.stream_id, session.c.session_id.in_(some))
                 load.add(session, source.execute(wanted).all())
+        # Behind the sessions, which name gaps: a recorder may be writing both.
+        if changes is None or changes.gaps:
+            load.add(tables.gap, self._in_their_epochs(self._all(source, tables.gap), _EPOCH_OF_GAP))
+        if changes is None or changes.audits:
+            load.add(tables.audit, self._in_their_epochs(self._all(source, tables.audit), _EPOCH_OF_AUDIT))
 
     def _all(self, source: Connection, table: Table) -> Sequence[Row[Any]]:
         return source.execute(select(table).where(table.c.stream_id == self.stream_id)).all()
@@ -242,6 +250,17 @@ class StreamCopy:
                     raise missing_position(self.stream_id, epoch, expected, position)
                 found.append(tuple(row))
         return found
+
+
+def is_full(frames: Sequence[Values], actions: Sequence[Values]) -> bool:
+    """Whether these are as many rows as one portion holds, so that others may stand behind them."""
+    size = sum(len(row[_PAYLOAD]) for row in frames)
+    return len(frames) >= FRAMES_AT_ONCE or size >= BYTES_AT_ONCE or len(actions) >= ACTIONS_AT_ONCE
+
+
+def _unended(row: Row[Any]) -> Values:
+    """Return a stream's row as it is while rows of it are still to come."""
+    return tuple((dict(row._mapping) | {"ended": None, "ended_why": None}).values())
 
 
 def _portions(keys: Any) -> Iterator[list[Any]]:

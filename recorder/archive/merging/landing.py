@@ -48,6 +48,8 @@ def land(connection: Connection, dialect: Dialect, load: Load) -> int:
             dialect.pour(connection, _landing(table), table.columns.keys(), rows)
     _store_streams(connection, load)
     _require_new(connection, load)
+    if load.rows[tables.epoch]:
+        connection.exec_driver_sql(_LET_GO)
     for table in (tables.epoch, tables.session, tables.gap, tables.audit):
         _store(connection, load, table)
     frames = _store(connection, load, tables.frame)
@@ -134,6 +136,14 @@ _RULES = {
     + ", ".join(f"{name} = coalesce(gap.{name}, excluded.{name})" for name in ("to_position", "to_us", "resolved_us"))
     + " WHERE gap.resolved_us IS NULL",
 }
+
+
+# A head that is ahead of its rows came with the beginning of a list whose rest never followed. Who adds to that list
+# now may hold another one, and knows its head; whoever brings the rest after all tells his with every portion.
+_LET_GO = """
+UPDATE epoch SET chained = NULL, chain = NULL FROM landing_epoch l
+WHERE epoch.stream_id = l.stream_id AND epoch.epoch = l.epoch AND l.chain IS NOT NULL AND epoch.chained > coalesce(
+  (SELECT max(a.position) + 1 FROM action a WHERE a.stream_id = epoch.stream_id AND a.epoch = epoch.epoch), 0)"""
 
 
 def _store(connection: Connection, load: Load, table: Table) -> int:

@@ -64,15 +64,12 @@ class _Batch:
 
     def add(self, copy: StreamCopy, rows: Load, marks: Marks) -> None:
         frames, actions = rows.rows[tables.frame], rows.rows[tables.action]
-        size = sum(len(row[_PAYLOAD]) for row in frames)
-        new = sum((row[_SESSION], row[_NUMBER]) > copy.marks.frame for row in frames)
-        if (
-            new >= copying.FRAMES_AT_ONCE or size >= copying.BYTES_AT_ONCE or len(actions) >= copying.ACTIONS_AT_ONCE
-        ):  # where `next` stops
+        new = [row for row in frames if (row[_SESSION], row[_NUMBER]) > copy.marks.frame]
+        if copying.is_full(new, actions):
             self.unfinished.add(copy.stream_id)
         self.marks[copy.stream_id] = marks
-        self.sizes[copy.stream_id] = (new, len(actions))
-        self.bytes += size
+        self.sizes[copy.stream_id] = (len(new), len(actions))
+        self.bytes += sum(len(row[_PAYLOAD]) for row in frames)
         self.load.take(rows)
 
 

@@ -305,7 +305,7 @@ def _note(changes: Changes, operation: Operation) -> None:
             changes.sessions.add(operation.session_id)
         case UpdateSession() | CloseSession():
             changes.sessions.add(operation.session_id)
-            changes.epochs = True  # for the heads of their chains
+            changes.epochs = changes.gaps = True  # the heads of their chains, and the gap that it names
         case NoteAudit():
             changes.audits = True
         case PlaceFrame():

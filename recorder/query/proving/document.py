@@ -48,7 +48,7 @@ def document(certificate: Certificate, *, strict: bool = False) -> dict[str, Any
         "score": certificate.score,
         "score_rules": list(certificate.rules),
         "score_findings": [asdict(finding) for finding in certificate.score_findings],
-        "proves": list(PROVES),
+        "proves": [] if certificate.damage else list(PROVES),
         "does_not_prove": list(DOES_NOT_PROVE),
     }
 
@@ -59,6 +59,7 @@ def flat(certificate: Certificate, *, strict: bool = False) -> dict[str, Any]:
     return {
         "stream": certificate.stream.name,
         "verdict": certificate.verdict(strict=strict),
+        "ended": certificate.ended,
         "frames": certificate.frames,
         "actions": certificate.actions,
         "epochs": certificate.epochs,

@@ -1,8 +1,11 @@
-"""The lists: positions without holes, the chains of contents, what an epoch shares with its parent, the score."""
+"""The lists: positions without holes, the chains of contents, what an epoch shares with its parent, the score.
+
+Nearly always the actions came in the order of their positions. Then the rows that `proving.frames` has read and found
+right are followed as they come, and are not read again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from recorder.archive.chains import content_link, content_start
@@ -12,9 +15,13 @@ from recorder.query.proving.streaming import rows_of
 from recorder.query.reading import Reader
 from recorder.query.scores import ScoreCheck, Told, rules_of
 
-_ROWS = """
-SELECT epoch, position, session_id, content_digest, frame_digest, fixture_seq_num,
-  action_id, type, send_type, side, related_action_ids, home_score, away_score, extra
+COLUMNS = (
+    "epoch", "position", "session_id", "content_digest", "frame_digest", "fixture_seq_num", *Told._fields
+)  # fmt: skip
+"""What is looked at of an action."""
+
+_ROWS = f"""
+SELECT {", ".join(COLUMNS)}
 FROM action WHERE stream_id = :id ORDER BY epoch, position"""
 
 
@@ -22,35 +29,70 @@ class ListCheck:
     """Of one stream. `contents` holds the digests of each list, one behind the other."""
 
     def __init__(self, reader: Reader, stream_id: int, stream: Stream, certificate: Certificate) -> None:
-        self._rows: Iterator[Any] = rows_of(reader, _ROWS, stream_id)
+        self._reader = reader
         self._stream_id, self._stream = stream_id, stream
         self._certificate = certificate
-        # What is damaged has no score: the columns may hold anything.
-        self._score = None if certificate.damage else ScoreCheck(stream.sport)
+        self._is_following = True
+        self._followed = 0
+        self._begin_all()
+
+    def _begin_all(self) -> None:
+        self._epoch, self._expected = -1, 0
+        self._listed, self._digests = Listed(None), bytearray()
+        self._score: ScoreCheck | None = ScoreCheck(self._stream.sport)
         self.contents: dict[int, bytearray] = {}
         self.first_seq: int | None = None
         """The ``fixtureSeqNum`` of the current list's position 0."""
 
+    def follow(self, row: Any) -> None:
+        """Take the next action that is what its frame says, as in `COLUMNS`; ends at the first that is out of order."""
+        if not self._is_following:
+            return
+        epoch, position = row[0], row[1]
+        is_next = epoch == self._epoch and position == self._expected
+        is_first = type(epoch) is int and position == 0 and epoch > self._epoch and epoch in self._certificate.lists
+        self._is_following = is_next or is_first
+        if self._is_following:
+            self._followed += 1
+            self._take(row)
+
     def run(self) -> None:
         """Look at all of them."""
-        epoch, listed, contents, expected = -1, Listed(None), bytearray(), 0
-        for row in self._rows:
-            if row[0] != epoch:
-                epoch, expected = row[0], 0
-                listed, contents = self._begin(row)
-            if row[1] != expected:
-                detail = f"{_positions(expected, row[1])} is not there"
-                self._certificate.add(Finding("position", detail, epoch, row[1]))
-            expected = row[1] + 1
-            self._link(row, listed, contents)
-            if epoch == self._certificate.current:
-                self._note(row)
+        certificate = self._certificate
+        if not self._is_following or self._followed != certificate.actions or certificate.damage:
+            self._read_again()
         for epoch, listed in self._certificate.lists.items():
             self._prove_head(epoch, listed)
             self._prove_fork(epoch, listed)
         if self._stream.channel == ACTIONS and self._score is not None:
             self._certificate.rules = rules_of(self._stream.sport)
             self._certificate.score_findings = self._score.findings()
+
+    def _read_again(self) -> None:
+        """Forget what was followed, and read all rows by position."""
+        certificate = self._certificate
+        for epoch, listed in certificate.lists.items():
+            certificate.lists[epoch] = begun(listed.row, self._stream_id)
+        for session in certificate.sessions.values():
+            session.actions, session.first, session.last = 0, None, None
+        self._begin_all()
+        if certificate.damage:
+            self._score = None  # what is damaged has no score: the columns may hold anything
+        for row in rows_of(self._reader, _ROWS, self._stream_id):
+            self._take(row)
+
+    def _take(self, row: Any) -> None:
+        epoch, position = row[0], row[1]
+        if epoch != self._epoch:
+            self._epoch, self._expected = epoch, 0
+            self._listed, self._digests = self._begin(row)
+        if position != self._expected:
+            detail = f"{_positions(self._expected, position)} is not there"
+            self._certificate.add(Finding("position", detail, epoch, position))
+        self._expected = position + 1
+        self._link(row, self._listed, self._digests)
+        if epoch == self._certificate.current:
+            self._note(row)
 
     def _begin(self, row: Any) -> tuple[Listed, bytearray]:
         epoch, lists = row[0], self._certificate.lists
