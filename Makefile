@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3
 VENV := .venv
 BIN := $(VENV)/bin
 # More than there are cores: half of the tests wait for clocks, disks and servers most of the time.
-WORKERS ?= 5
+WORKERS ?= 4
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
 MEASURED := $(CURDIR)/build/coverage
 
@@ -20,7 +20,7 @@ define MEASURE
 	$(BIN)/python -m tests.covering $(MEASURED)/report.json $(JUDGED)
 endef
 
-.PHONY: mutants season sbom audit-dependencies bench-chains bench-verify help demo test coverage coverage-all lint types campaign citus bench-export bench-layout bench-merge bench-shipping bench-timeline image man settings requirements clean
+.PHONY: help demo test coverage coverage-all lint types mutants season campaign citus sbom audit-dependencies bench-chains bench-export bench-layout bench-merge bench-shipping bench-timeline bench-verify image man settings requirements clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
