@@ -18,6 +18,7 @@ from pathlib import Path
 from uuid import UUID
 
 from recorder.archive.writer import Writer
+from recorder.cli.verifying import few_collections
 from recorder.query.reading import Reader, reading
 from recorder.query.verifying import verify
 from tests.archive.filling import Filled, recorded
@@ -73,7 +74,7 @@ def main() -> None:
         filled = fill(Path(directory) / "archive.db", asked.copies)
         took: dict[str, list[float]] = {"plain": [], "verify": []}
         frames = 0
-        with reading(filled.url) as reader:
+        with reading(filled.url) as reader, few_collections():
             for _ in range(asked.rounds):
                 for name, work in (("plain", plain), ("verify", verified)):
                     spent, frames = seconds(work, reader)

@@ -100,8 +100,8 @@ def _tell(outcome: Outcome, destination: Path, *, quiet: bool) -> None:
         lost = outcome.count("lost", "action"), outcome.count("lost", "frame")
         raise Doubt(
             f"{destination.absolute()} holds {counts}, and they verify; known to be lost: actions {lost[0]:,}, "
-            f"frames at least {lost[1]:,}, all told above: keep the damaged file; where a backup has these matches whole, merge "
-            "what was saved into a copy of it (`recorder merge`), else record them again"
+            f"frames at least {lost[1]:,}, all told above: keep the damaged file; where a backup has "
+            "these matches whole, merge what was saved into a copy of it (`recorder merge`), else record them again"
         )
     if not quiet:
         say(f"everything was saved: {destination.absolute()} holds {counts}, and they verify")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -72,7 +74,7 @@ def verify(
             _tell(report, quiet=quiet)
             yield _row(report, form, strict=strict)
 
-    with reading(database_url) as reader:
+    with reading(database_url) as reader, few_collections():
         write(rows(), form, _SHOWN, _FLAT)
     if counted["damaged"] == fields > 0:
         raise DamagedArchive(
@@ -80,6 +82,17 @@ def verify(
             "whole: `recorder reparse` reads the columns from them again"
         )
     _judge(counted, unended, quiet=quiet)
+
+
+@contextmanager
+def few_collections() -> Iterator[None]:
+    """Let Python look for rings of garbage rarely: millions of rows are made here, and none of them is in a ring."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(500_000, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def _row(report: Certificate, form: Format, *, strict: bool) -> dict[str, Any]:

@@ -10,7 +10,7 @@ CONFIG = "RECORDER_CONFIG"
 
 _APART = frozenset(
     {
-        *((command, "format") for command in ("export", "frames", "tail")),
+        *((command, "format") for command in ("backup", "export", "frames", "tail")),
         *(("discover", option) for option in ("sport", "feed", "type", "from", "to", "competition")),
         ("doctor", "fixture"),
         ("export", "to"),
