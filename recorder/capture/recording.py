@@ -37,7 +37,7 @@ from recorder.operations import AddAction, CloseSession, EndStream, NoteAudit, O
 from recorder.pacing import Attempt, ConnectLimiter
 from recorder.wire import dial
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("recorder.capture")
 
 _SURVIVED_S = 30.0
 _QUIET_FAILURES = 2

@@ -239,9 +239,9 @@ def moment_of(said: str) -> str | None:
 @PATIENT
 @given(text_of=st.text(max_size=40))
 def test_moments_of_anything(evaluate: Evaluate, text_of: str) -> None:
-    """Whatever text stands in the place of a time: it is none, and raises nothing."""
+    """Whatever text stands in the place of a time: it is none, or by chance one, and raises nothing."""
     if "\0" not in text_of and not re.search("[\ud800-\udfff]", text_of):
-        assert evaluate(lambda sql: sql.moment("x"), text_of) is None
+        assert evaluate(lambda sql: sql.moment("x"), text_of) in (None, moment_of(text_of))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3, 1000])

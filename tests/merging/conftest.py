@@ -15,7 +15,12 @@ NewPlace = Callable[[], Filled]
 """Makes an archive that holds nothing yet."""
 
 DIRECTIONS = [
-    pytest.param((source, target), id=f"{source}-{target}")
+    pytest.param(
+        (source, target),
+        id=f"{source}-{target}",
+        # Each end is a server in one of the others.
+        marks=[pytest.mark.campaign] if source == target == "postgres" else [],
+    )
     for source, target in itertools.product(("sqlite", "postgres"), repeat=2)
 ]
 

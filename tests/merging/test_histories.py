@@ -98,7 +98,7 @@ def common_settings(examples: int) -> settings:
     return settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@common_settings(12)
+@common_settings(6)
 @given(data=st.data())
 def test_one_list_in_any_order(opened: tuple[list[Opened], list[Opened]], data: st.DataObject) -> None:
     """Two targets that are given the same parts in other orders, some of them twice, hold the same."""
@@ -132,7 +132,7 @@ def but_for_shown(rows: Rows) -> Rows:
     return rows | {"epoch": [(*row[:at], *row[at + 1 :]) for row in rows["epoch"]]}
 
 
-@common_settings(20)
+@common_settings(8)
 @given(data=st.data())
 def test_any_lists_in_any_order(opened: tuple[list[Opened], list[Opened]], data: st.DataObject) -> None:
     """Every list is there, or the beginning of one that is; merging all again changes nothing.

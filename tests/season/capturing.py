@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from recorder import backoff, capture, clock
+from recorder.capture import recording as one_stream
 from recorder.account import Account
 from recorder.config import TokenSource
 from recorder.errors import WireError
@@ -226,8 +227,8 @@ class CapturedSimulation(Simulation):
         with pytest.MonkeyPatch.context() as patching:
             patching.setattr(clock, "elapsed_ns", lambda: self.timeline.now_ns)
             patching.setattr(clock, "wall_us", lambda: self.machine.wall_us)
-            patching.setattr(capture, "dial", self._dial)
-            patching.setattr(capture, "Backoff", WatchedBackoff)
+            patching.setattr(one_stream, "dial", self._dial)
+            patching.setattr(one_stream, "Backoff", WatchedBackoff)
             try:
                 return super().play()
             finally:

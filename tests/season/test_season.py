@@ -29,7 +29,7 @@ CAMPAIGN_PARTS = 20
 SAMPLE = 40
 """One match of so many is stored in a real archive as well."""
 
-CAPTURED = 30
+CAPTURED = 16
 """Matches that the real `Capture` records, limiter, account and all, on a loop of virtual time."""
 
 STARTS = ("start 0", "start -1", "start 1", "start 2", "start -2", "start ignored", "start live")
