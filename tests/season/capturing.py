@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from recorder import backoff, capture, clock
-from recorder.capture import recording as one_stream
 from recorder.account import Account
+from recorder.capture import recording as one_stream
 from recorder.config import TokenSource
 from recorder.errors import WireError
 from recorder.feed.decisions import Done
