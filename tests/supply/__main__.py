@@ -11,15 +11,17 @@ import venv
 from http.client import HTTPException
 from pathlib import Path
 
+# The address is pip's to know: pip-audit asks there too, and none is written down here.
+from pip._internal.models.index import PyPI
+
 from tests.supply.judging import CANARY, judge, knows_advisories
 
 PINS = Path(__file__).parents[2] / "requirements"
-SERVICE = "https://pypi.org/pypi"
 _PATIENCE_S = 5
 _RUN_S = 300
 
 
-def main(service: str = SERVICE) -> int:
+def main(service: str = PyPI.pypi_url) -> int:
     """Ask whether the advisories can be had at all, then for those of every pin; return the exit code."""
     why = unasked(service)
     if why is not None:
