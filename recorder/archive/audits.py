@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, func, select
 
@@ -49,13 +49,7 @@ def of_rest(asking: Asking, ours: Sequence[bytes], theirs: Sequence[bytes]) -> A
 def unanswered(asking: Asking, why: str) -> Audit:
     """Return the row for a question that brought no list."""
     return Audit(
-        stream_id=asking.stream_id,
-        audit_id=asking.audit_id,
-        asked=asking.asked,
-        began_us=asking.began_us,
-        ended_us=asking.ended_us,
-        session_id=asking.session_id,
-        epoch=asking.epoch,
+        **asdict(asking),
         listed=0,
         equal=0,
         late=0,
@@ -68,13 +62,7 @@ def unanswered(asking: Asking, why: str) -> Audit:
 
 def _row(asking: Asking, found: Finding, listed: Sequence[bytes], detail: str) -> Audit:
     return Audit(
-        stream_id=asking.stream_id,
-        audit_id=asking.audit_id,
-        asked=asking.asked,
-        began_us=asking.began_us,
-        ended_us=asking.ended_us,
-        session_id=asking.session_id,
-        epoch=asking.epoch,
+        **asdict(asking),
         listed=found.listed,
         equal=found.equal,
         late=found.late,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
@@ -11,13 +10,18 @@ import typer
 
 from recorder.cli.options import (
     DEFAULT_DATABASE,
+    ConnectRate,
     DatabaseUrl,
     Endpoint,
     Feed,
     Fixtures,
     LogFormat,
     LogLevel,
+    Proxy,
     Quiet,
+    RestEndpoint,
+    Spool,
+    Strict,
     TokenFile,
     Verbose,
     command,
@@ -76,25 +80,14 @@ def audit(
         bool | None,
         typer.Option("--rest/--no-rest", help="Ask the vendor's REST for its list too; by default unless on loopback."),
     ] = None,
-    rest_endpoint: Annotated[
-        str, typer.Option("--rest-endpoint", envvar="RECORDER_REST_ENDPOINT", help="The vendor's REST.", metavar="URL")
-    ] = DEFAULT_REST_ENDPOINT,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 4 for the vendor's own outages too.")] = False,
-    proxy: Annotated[
-        str | None,
-        typer.Option("--proxy", envvar="RECORDER_PROXY", help="Dial through this HTTP proxy.", metavar="URL"),
-    ] = None,
-    spool: Annotated[
-        Path | None,
-        typer.Option("--spool", help="Directory of the local spool, when the database is Postgres.", metavar="DIR"),
-    ] = None,
+    rest_endpoint: RestEndpoint = DEFAULT_REST_ENDPOINT,
+    strict: Strict = False,
+    proxy: Proxy = None,
+    spool: Spool = None,
     grace: Annotated[
         float, duration_option("--grace", "Wait so long at the end for Postgres to take what it lacks.")
     ] = "20s",  # type: ignore[assignment]
-    connect_rate: Annotated[
-        float,
-        typer.Option("--connect-rate", min=0.01, help="Connection attempts a second; more than 5: loopback only."),
-    ] = DEFAULT_RATE,
+    connect_rate: ConnectRate = DEFAULT_RATE,
     form: FormatOption = Format.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,

@@ -21,6 +21,8 @@ from recorder.cli.options import (
     Endpoint,
     LogFormat,
     LogLevel,
+    MovedSpool,
+    Proxy,
     Quiet,
     TokenFile,
     Verbose,
@@ -39,11 +41,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Proxy = Annotated[
-    str | None,
-    typer.Option("--proxy", envvar="RECORDER_PROXY", help="Dial through this HTTP proxy.", metavar="URL"),
-]
-
 
 @command
 def doctor(
@@ -59,9 +56,7 @@ def doctor(
     endpoint: Endpoint = DEFAULT_ENDPOINT,
     token_file: TokenFile = None,
     proxy: Proxy = None,
-    spool: Annotated[
-        Path | None, typer.Option("--spool", help="Directory of the local spool, if it was moved.", metavar="DIR")
-    ] = None,
+    spool: MovedSpool = None,
     no_feed: Annotated[bool, typer.Option("--no-feed", help="Make no attempt at the vendor's server.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 4 for warnings.")] = False,
     form: FormatOption = Format.TABLE,

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.cli.options import LogFormat, LogLevel, Quiet, TokenFile, Verbose, command, say
+from recorder.cli.options import (
+    LogFormat,
+    LogLevel,
+    Proxy,
+    Quiet,
+    RestEndpoint,
+    TokenFile,
+    Verbose,
+    command,
+    say,
+)
 from recorder.discover import DEFAULT_REST_ENDPOINT
 from recorder.errors import UsageError
 
@@ -71,14 +81,9 @@ def discover(
         Path | None,
         typer.Option("--update", metavar="FILE", help="Move changed kick-offs in this list, and add what is new."),
     ] = None,
-    rest_endpoint: Annotated[
-        str, typer.Option("--rest-endpoint", envvar="RECORDER_REST_ENDPOINT", help="The vendor's REST.", metavar="URL")
-    ] = DEFAULT_REST_ENDPOINT,
+    rest_endpoint: RestEndpoint = DEFAULT_REST_ENDPOINT,
     token_file: TokenFile = None,
-    proxy: Annotated[
-        str | None,
-        typer.Option("--proxy", envvar="RECORDER_PROXY", help="Ask through this HTTP proxy.", metavar="URL"),
-    ] = None,
+    proxy: Proxy = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
     log_level: LogLevel = "warning",

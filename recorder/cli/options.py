@@ -97,6 +97,25 @@ FixtureList = Annotated[
 Endpoint = Annotated[
     str, typer.Option("--endpoint", envvar="RECORDER_ENDPOINT", help="The vendor's host.", metavar="URL")
 ]
+RestEndpoint = Annotated[
+    str, typer.Option("--rest-endpoint", envvar="RECORDER_REST_ENDPOINT", help="The vendor's REST.", metavar="URL")
+]
+Proxy = Annotated[
+    str | None,
+    typer.Option("--proxy", envvar="RECORDER_PROXY", help="Dial through this HTTP proxy.", metavar="URL"),
+]
+ConnectRate = Annotated[
+    float,
+    typer.Option("--connect-rate", min=0.01, help="Connection attempts a second; more than 5: loopback only."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 4 for the vendor's own outages too.")]
+Spool = Annotated[
+    Path | None,
+    typer.Option("--spool", help="Directory of the local spool, when the database is Postgres.", metavar="DIR"),
+]
+MovedSpool = Annotated[
+    Path | None, typer.Option("--spool", help="This machine's spool, if it was moved.", metavar="DIR")
+]
 Lead = Annotated[float, duration_option("--lead", "Open a stream so long before the start in the list.")]
 Linger = Annotated[float, duration_option("--linger", "Stay on after `finished` for late corrections.")]
 GiveUp = Annotated[float, duration_option("--give-up", "A stream without an action for so long was not played.")]

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.cli.options import DEFAULT_DATABASE, DatabaseUrl, LogFormat, LogLevel, Quiet, Verbose, command, say
+from recorder.cli.options import (
+    DEFAULT_DATABASE,
+    DatabaseUrl,
+    LogFormat,
+    LogLevel,
+    MovedSpool,
+    Quiet,
+    Verbose,
+    command,
+    say,
+)
 from recorder.cli.output import Format, write
 from recorder.cli.reading import FormatOption
 from recorder.errors import UsageError
@@ -44,9 +54,7 @@ def purge(
     no_vacuum: Annotated[
         bool, typer.Option("--no-vacuum", help="Leave it to you to have the archive's tables rewritten.")
     ] = False,
-    spool: Annotated[
-        Path | None, typer.Option("--spool", metavar="DIR", help="This machine's spool, if it was moved.")
-    ] = None,
+    spool: MovedSpool = None,
     form: FormatOption = Format.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,

@@ -11,6 +11,7 @@ import typer
 from recorder.cli.auditing import AuditAfter
 from recorder.cli.options import (
     DEFAULT_DATABASE,
+    ConnectRate,
     DatabaseUrl,
     Endpoint,
     FixtureList,
@@ -19,7 +20,11 @@ from recorder.cli.options import (
     Linger,
     LogFormat,
     LogLevel,
+    Proxy,
     Quiet,
+    RestEndpoint,
+    Spool,
+    Strict,
     TokenFile,
     Verbose,
     command,
@@ -65,32 +70,21 @@ def run(
     keep_trying: Annotated[
         bool, typer.Option("--keep-trying", help="Go on, once a minute, though the token is refused.")
     ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 4 for the vendor's own outages too.")] = False,
-    proxy: Annotated[
-        str | None,
-        typer.Option("--proxy", envvar="RECORDER_PROXY", help="Dial through this HTTP proxy.", metavar="URL"),
-    ] = None,
-    spool: Annotated[
-        Path | None,
-        typer.Option("--spool", help="Directory of the local spool, when the database is Postgres.", metavar="DIR"),
-    ] = None,
+    strict: Strict = False,
+    proxy: Proxy = None,
+    spool: Spool = None,
     spool_keep: Annotated[
         float,
         duration_option(
             "--spool-keep", "A match stays in the spool so long after Postgres was seen to have all of it."
         ),
     ] = "7d",  # type: ignore[assignment]
-    connect_rate: Annotated[
-        float,
-        typer.Option("--connect-rate", min=0.01, help="Connection attempts a second; more than 5: loopback only."),
-    ] = DEFAULT_RATE,
+    connect_rate: ConnectRate = DEFAULT_RATE,
     audit_after: AuditAfter = "2h,24h",
     describe: Annotated[
         bool, typer.Option("--describe", help="Ask the vendor's REST what it says of each fixture, and keep it.")
     ] = False,
-    rest_endpoint: Annotated[
-        str, typer.Option("--rest-endpoint", envvar="RECORDER_REST_ENDPOINT", help="The vendor's REST.", metavar="URL")
-    ] = DEFAULT_REST_ENDPOINT,
+    rest_endpoint: RestEndpoint = DEFAULT_REST_ENDPOINT,
     overlap: Annotated[int, typer.Option("--overlap", min=1, help="Stored actions to compare at each resume.")] = 3,
     verbose: Verbose = 0,
     quiet: Quiet = False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +14,7 @@ from recorder.cli.options import (
     Fixtures,
     LogFormat,
     LogLevel,
+    MovedSpool,
     Quiet,
     Verbose,
     command,
@@ -43,9 +43,7 @@ def reparse(
     diff: Annotated[
         bool, typer.Option("--diff", help="Write nothing; print each column that would change, old and new.")
     ] = False,
-    spool: Annotated[
-        Path | None, typer.Option("--spool", metavar="DIR", help="This machine's spool, if it was moved.")
-    ] = None,
+    spool: MovedSpool = None,
     form: FormatOption = Format.TABLE,
     verbose: Verbose = 0,
     quiet: Quiet = False,

@@ -16,6 +16,7 @@ from recorder.cli.options import (
     DatabaseUrl,
     LogFormat,
     LogLevel,
+    MovedSpool,
     Quiet,
     Verbose,
     command,
@@ -56,9 +57,7 @@ def status(
             "--expect", metavar="FILE", help="For --max-lag: the streams of this fixture list count, and no others."
         ),
     ] = None,
-    spool: Annotated[
-        Path | None, typer.Option("--spool", metavar="DIR", help="This machine's spool, if it was moved.")
-    ] = None,
+    spool: MovedSpool = None,
     verbose: Verbose = 0,
     quiet: Quiet = False,
     log_level: LogLevel = "warning",

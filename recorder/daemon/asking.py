@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from recorder.capture import Capture, Vendor
+from recorder.daemon.parts import rest_of
 from recorder.daemon.settings import Settings
 from recorder.fixtures import Entry
 from recorder.home.local import Home
@@ -85,9 +86,8 @@ async def rest_audit_of(settings: Settings, home: Home, vendor: Vendor) -> Async
         yield None
         return
     from recorder.discover.auditing import DIFFERS, Ours, RestAuditor
-    from recorder.discover.rest import Rest
 
-    rest = Rest(settings.rest_endpoint, vendor.token, vendor.limiter, urgency=2, proxy=settings.proxy)
+    rest = rest_of(settings, vendor)
     auditor = RestAuditor(rest, home.writer.submit, lambda stream_id, digest: _is_kept(home, stream_id, digest))
 
     async def audit(capture: Capture, stored: StoredStream) -> Audit:

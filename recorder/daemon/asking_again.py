@@ -22,7 +22,7 @@ from recorder.home.local import Home
 from recorder.model import ACTIONS, Audit, Stream
 from recorder.pacing import DEFAULT_RATE, ConnectLimiter
 from recorder.query.reading import Reader, reading
-from recorder.query.selecting import check_feed, select_fixtures
+from recorder.query.selecting import check_feed, select_streams
 
 _AT_ONCE = 8
 
@@ -34,13 +34,7 @@ def chosen(reader: Reader, fixtures: Sequence[str], feed: str | None, since_us: 
     """
     check_feed(feed)
     if fixtures:
-        meant = select_fixtures(reader, fixtures, feed)
-        found = [
-            row.stream_id
-            for fixture, feeds in meant.items()
-            for row in reader.rows("SELECT stream_id, feed FROM stream WHERE fixture_id = :id", {"id": fixture})
-            if row.feed in feeds
-        ]
+        found = [row.stream_id for row in select_streams(reader, fixtures, feed)]
     else:
         with reader.connection.begin():
             found = ended_since(reader.connection, since_us)

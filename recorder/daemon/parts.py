@@ -16,6 +16,7 @@ from recorder.sharing.limiting import shared_limiter
 
 if TYPE_CHECKING:
     from recorder.discover.describing import Describer
+    from recorder.discover.rest import Rest
 
 
 def home_of(settings: Settings, failed: Callable[[], None], loop: asyncio.AbstractEventLoop) -> Home:
@@ -42,9 +43,13 @@ async def describer_of(settings: Settings, home: Home, vendor: Vendor) -> AsyncI
         yield None
         return
     from recorder.discover.describing import Describer
+
+    async with rest_of(settings, vendor) as rest:
+        yield Describer(rest, home.writer.submit)
+
+
+def rest_of(settings: Settings, vendor: Vendor) -> Rest:
+    """Return the vendor's REST, which is asked behind all who want to connect."""
     from recorder.discover.rest import Rest
 
-    # Behind all who want to connect.
-    rest = Rest(settings.rest_endpoint, vendor.token, vendor.limiter, urgency=2, proxy=settings.proxy)
-    async with rest:
-        yield Describer(rest, home.writer.submit)
+    return Rest(settings.rest_endpoint, vendor.token, vendor.limiter, urgency=2, proxy=settings.proxy)

@@ -9,34 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import platform
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TypeVar
-from urllib.parse import urlsplit
 
-from recorder import __version__, clock
+from recorder import clock
 from recorder.discover.envelopes import Unlike, decode, one_fixture
 from recorder.discover.fixtures import Fixture, Odd, read_fixture
+from recorder.discover.keeping import kept, snapshots_of
 from recorder.discover.lines import time_text
 from recorder.discover.rest import Answer, NotThere, Rest
 from recorder.errors import RecorderError
-from recorder.feed.booking import frame_of
 from recorder.fixtures import Entry
 from recorder.ids import TimeOrderedIds
-from recorder.model import FIXTURE, Stream, digest
-from recorder.operations import (
-    AddFrame,
-    CloseSession,
-    Counts,
-    DescribeStream,
-    EndStream,
-    OpenSession,
-    OpenStream,
-    Operation,
-)
+from recorder.model import Stream, digest
+from recorder.operations import DescribeStream, Operation
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +40,6 @@ _CHANCE = 0.1
 _LAST_S = 20.0
 """The longest that the end of a recording waits for the last snapshot, its turn included."""
 _MOVED_US = 60 * 1_000_000
-_RECORDER = f"pid {os.getpid()}"
 
 
 def next_look_s(starts_us: int | None, now_us: int, every_s: float = EVERY_S, ahead_every_s: float = AHEAD_S) -> float:
@@ -97,7 +84,7 @@ class Describer:
                     await self._look(listed(), "at the end")
             return ended
         finally:
-            self._stored.pop(_snapshots_of(stream), None)
+            self._stored.pop(snapshots_of(stream), None)
             self._told.pop(stream, None)
 
     @asynccontextmanager
@@ -148,12 +135,12 @@ class Describer:
         return fixture
 
     def _keep(self, entry: Entry, answer: Answer, fixture: Fixture | None, why: str) -> None:
-        snapshots = _snapshots_of(entry.stream)
+        snapshots = snapshots_of(entry.stream)
         payload = self._rest.token.hide(answer.body)
         seen = digest(payload)
         if why != "at the end" and self._stored.get(snapshots) == seen:
             return
-        operations = list(self._snapshot(snapshots, entry, answer, payload, why))
+        operations = list(kept(entry, answer, payload, self._ids.next(answer.opened_us), why))
         if fixture is not None:
             operations += [
                 DescribeStream(each.stream_id, fixture.describe(), answer.received_us)
@@ -161,52 +148,6 @@ class Describer:
             ]
         self._submit(operations)
         self._stored[snapshots] = seen
-
-    def _snapshot(
-        self, snapshots: Stream, entry: Entry, answer: Answer, payload: bytes, why: str
-    ) -> Sequence[Operation]:
-        """Return all of it: opened, stored, closed and ended, so that nothing is left open whatever comes next."""
-        session_id = self._ids.next(answer.opened_us)
-        hidden = None if payload is answer.body else "the vendor sent our token back: its bytes are replaced"
-        frame = frame_of(
-            snapshots, session_id, 0, payload, opcode="text", received_us=answer.received_us,
-            monotonic_ns=answer.received_ns, reason=hidden,
-        )  # fmt: skip
-        return (
-            OpenStream(
-                stream=snapshots,
-                label=entry.label,
-                competition=entry.competition,
-                speed="normal",
-                starts_us=entry.starts_us,
-                origin_host=urlsplit(answer.url).hostname,
-                at_us=answer.opened_us,
-            ),
-            OpenSession(
-                stream_id=snapshots.stream_id,
-                session_id=session_id,
-                opened_us=answer.opened_us,
-                opened_ns=answer.opened_ns,
-                url=answer.url,
-                start_position=None,
-                overlap=0,
-                asked_because=why,
-                recorder=_RECORDER,
-                host=platform.node(),
-                version=__version__,
-            ),
-            AddFrame(frame),
-            CloseSession(
-                stream_id=snapshots.stream_id,
-                session_id=session_id,
-                counts=Counts(frames=1),
-                closed_us=answer.received_us,
-                close_code=None,
-                close_reason=None,
-                outcome="answered",
-            ),
-            EndStream(snapshots.stream_id, "finished", "each answer of the REST is whole in itself"),
-        )
 
     def _compare(self, entry: Entry, fixture: Fixture) -> None:
         """Tell what the list does not know."""
@@ -233,10 +174,6 @@ class Describer:
             self._away.add(type(error))
             unexpected = None if isinstance(error, RecorderError) else error
             _log.warning("no snapshots of the vendor's REST: %s; recording goes on", error, exc_info=unexpected)
-
-
-def _snapshots_of(stream: Stream) -> Stream:
-    return Stream(stream.feed, stream.sport, stream.fixture_id, FIXTURE)
 
 
 def _read(answer: Answer, fixture_id: str) -> tuple[Fixture | None, str | None]:

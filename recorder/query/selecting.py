@@ -60,6 +60,21 @@ def select_fixtures(reader: Reader, named: Sequence[str], feed: str | None = Non
     return found
 
 
+def select_streams(reader: Reader, named: Sequence[str], feed: str | None = None) -> list[Row[Any]]:
+    """Return the rows (``stream_id``, and the name's parts) of all streams that are meant; all when none is named.
+
+    A fixture is meant with all its channels, and of both feeds unless a path or ``feed`` says one. Raises what
+    `select_stream` raises.
+    """
+    check_feed(feed)
+    meant = select_fixtures(reader, named, feed)
+    return [
+        row
+        for row in reader.rows("SELECT stream_id, feed, sport, fixture_id, channel FROM stream ORDER BY stream_id")
+        if feed in (None, row.feed) and (not named or row.feed in meant.get(row.fixture_id, ()))
+    ]
+
+
 def check_feed(feed: str | None) -> None:
     """Raise UsageError for what is no feed."""
     if feed not in (None, "betting", "media"):

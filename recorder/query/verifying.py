@@ -18,7 +18,6 @@ from sqlalchemy.exc import DBAPIError
 from recorder import clock
 from recorder.archive.dialect import driver_error
 from recorder.errors import UsageError
-from recorder.feed.actions import PARSER
 from recorder.feed.standing import Ended
 from recorder.model import Speed, Stream
 from recorder.query.proving.certificate import MOST_FINDINGS, VERDICTS, Certificate, Connected, Finding, Verdict
@@ -28,14 +27,11 @@ from recorder.query.proving.lists import ListCheck, begun
 from recorder.query.proving.orphans import orphans
 from recorder.query.proving.sessions import prove_ends, prove_sessions
 from recorder.query.reading import Reader
-from recorder.query.selecting import select_fixtures
+from recorder.query.selecting import select_streams
 
-__all__ = ["MOST_FINDINGS", "PARSER", "VERDICTS", "Certificate", "Finding", "Report", "Verdict", "verify"]
-
-Report = Certificate
+__all__ = ["MOST_FINDINGS", "VERDICTS", "Certificate", "Finding", "Verdict", "verify"]
 
 _ALL = "SELECT * FROM {table} WHERE stream_id = :id ORDER BY {key}"
-_STREAMS = "SELECT stream_id, feed, sport, fixture_id, channel FROM stream ORDER BY stream_id"
 
 _ENDED, _SPEEDS = (None, *get_args(Ended)), get_args(Speed)
 
@@ -56,11 +52,8 @@ def verify(reader: Reader, fixtures: Sequence[str] = (), feed: str | None = None
 
 
 def _streams(reader: Reader, fixtures: Sequence[str], feed: str | None) -> list[Row[Any]]:
-    named = select_fixtures(reader, fixtures, feed)
-    rows = reader.rows(_STREAMS)
-    meant = [row for row in rows if not named or row.feed in named.get(row.fixture_id, ())]
-    found = [row for row in meant if feed in (None, row.feed)]
-    if rows and not found:
+    found = select_streams(reader, fixtures, feed)
+    if not found and reader.rows("SELECT 1 FROM stream LIMIT 1"):
         raise UsageError(f"nothing was recorded from the {feed} feed")
     return found
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row
 
 from recorder.archive import tables
-from recorder.archive.apply import action_row
-from recorder.feed.actions import parse
-from recorder.feed.content import content_digest
 from recorder.feed.messages import Packet, read
-from recorder.model import Action, Fields, digest
+from recorder.model import digest
+from recorder.query.evidence import DERIVED, as_bytes, remade
 
-DERIVED = tuple(field.name for field in fields(Fields))
-"""The columns of an action that come from its frame's bytes, in their order."""
 COLUMNS = tuple(tables.action.columns.keys())
 
 _FIRST = COLUMNS.index(DERIVED[0])
@@ -62,19 +58,21 @@ def derivations(rows: Iterable[Row[Any]]) -> Iterator[Derivation]:
 def _bearer(row: Row[Any]) -> _Bearer:
     if row.digest is None:
         return _Bearer(damage="the frame that it was read from is not there")
-    payload = row.payload if isinstance(row.payload, bytes) else str(row.payload).encode()
+    payload = as_bytes(row.payload)
     if digest(payload) != row.digest:
         return _Bearer(damage="the bytes of the frame that it was read from do not make their digest")
     return _Bearer(row.digest, read(payload).packets)
 
 
 def _derive(row: Row[Any], bearer: _Bearer) -> Derivation:
-    damage = bearer.damage or _damage(row, bearer)
+    damage = bearer.damage or _misplaced(row, bearer)
     if damage is not None:
         return Derivation(damage=damage)
-    values = _values(row, bearer.packets[row.part])
-    pairs = zip(DERIVED, _stored(row), values, strict=True)
-    return Derivation(values, tuple((name, here, there) for name, here, there in pairs if here != there))
+    again = remade(bearer.packets[row.part])
+    if again.content != row.content_digest:
+        return Derivation(damage="the digest of its content is not that of what its frame bears")
+    pairs = zip(DERIVED, _stored(row), again.values, strict=True)
+    return Derivation(again.values, tuple((name, here, there) for name, here, there in pairs if here != there))
 
 
 def _stored(row: Row[Any]) -> list[Any]:
@@ -84,19 +82,9 @@ def _stored(row: Row[Any]) -> list[Any]:
     return stored
 
 
-def _damage(row: Row[Any], bearer: _Bearer) -> str | None:
+def _misplaced(row: Row[Any], bearer: _Bearer) -> str | None:
     if row.frame_digest != bearer.digest:
         return "the frame that it was read from is another one now"
     if not 0 <= row.part < len(bearer.packets):
         return f"the frame that it was read from bears no action {row.part}"
-    if content_digest(bearer.packets[row.part].fixture_action) != row.content_digest:
-        return "the digest of its content is not that of what its frame bears"
     return None
-
-
-def _values(row: Row[Any], packet: Packet) -> tuple[Any, ...]:
-    again = Action(
-        row.stream_id, row.epoch, row.position, row.session_id, row.frame_number, row.part, row.received_us,
-        row.arrival, row.content_digest, row.frame_digest, parse(packet.envelope),
-    )  # fmt: skip
-    return action_row(again)[_FIRST : _FIRST + len(DERIVED)]

@@ -15,7 +15,7 @@ from recorder.archive.spool import FILE, spool_url
 from recorder.errors import ArchiveHeld, ConfigurationError
 from recorder.model import Stream
 from recorder.query.reading import Reader, reading
-from recorder.query.selecting import check_feed, select_fixtures
+from recorder.query.selecting import select_streams
 from recorder.reparsing.passing import Change, Report, reparsed
 
 ARCHIVE, SPOOL = "archive", "spool"
@@ -59,14 +59,8 @@ def reparse(
 
 
 def _streams(reader: Reader, fixtures: Sequence[str], feed: str | None) -> list[Stream]:
-    named = select_fixtures(reader, fixtures, feed)
-    check_feed(feed)
-    rows = reader.rows("SELECT feed, sport, fixture_id, channel FROM stream ORDER BY stream_id")
-    return [
-        Stream(row.feed, row.sport, row.fixture_id, row.channel)
-        for row in rows
-        if feed in (None, row.feed) and (not named or row.feed in named.get(row.fixture_id, ()))
-    ]
+    rows = select_streams(reader, fixtures, feed)
+    return [Stream(row.feed, row.sport, row.fixture_id, row.channel) for row in rows]
 
 
 def _in(database_url: str, streams: Sequence[Stream], place: str, *, changing: bool) -> Iterator[Change | Report]:

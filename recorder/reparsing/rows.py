@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Row, Update, bindparam, text, update
 
 from recorder.archive import tables
 from recorder.feed.actions import PARSER
-from recorder.reparsing.deriving import COLUMNS, DERIVED
+from recorder.query.evidence import DERIVED
+from recorder.reparsing.deriving import COLUMNS
 
 PAGE = 500
 """Rows of one transaction: who records the same stream into Postgres waits for so many at most."""

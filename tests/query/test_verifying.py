@@ -18,7 +18,7 @@ from recorder.feed.outages import VENDORS_CAUSES
 from recorder.model import FIXTURE, Gap, Kind, Stream, digest
 from recorder.operations import BeginEpoch, EndStream, MakeEpochCurrent, OpenGap, Operation
 from recorder.query.reading import reading
-from recorder.query.verifying import MOST_FINDINGS, Finding, Report, verify
+from recorder.query.verifying import MOST_FINDINGS, Certificate, Finding, verify
 from tests.archive import filling
 from tests.archive.filling import (
     START_US,
@@ -80,7 +80,7 @@ def harm(place: Filled, *statements: str, **values: object) -> None:
     engine.dispose()
 
 
-def reports(place: Filled, *fixtures: str) -> dict[str, Report]:
+def reports(place: Filled, *fixtures: str) -> dict[str, Certificate]:
     with reading(place.url) as reader:
         return {report.stream.name: report for report in verify(reader, fixtures)}
 
@@ -146,7 +146,7 @@ def test_a_sport_without_a_rule_is_unchecked(archive: Filled) -> None:
     assert (report.rules, report.score, report.verdict()) == (("falls",), "unchecked", "complete")
 
 
-def reports_of(archive: Filled, history: History) -> dict[str, Report]:
+def reports_of(archive: Filled, history: History) -> dict[str, Certificate]:
     archive.write(*history.operations)
     return reports(archive)
 

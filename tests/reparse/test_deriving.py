@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from recorder.archive.apply import action_row
 from recorder.operations import AddAction, AddFrame
-from recorder.reparsing.deriving import COLUMNS, DERIVED, Derivation, derivations
+from recorder.query.evidence import DERIVED
+from recorder.reparsing.deriving import COLUMNS, Derivation, derivations
 from recorder.reparsing.digesting import RowsDigest, line, total
 from tests.archive.filling import recorded
 from tests.vendor import load
