@@ -31,6 +31,9 @@ from recorder.query.selecting import select_streams
 
 __all__ = ["MOST_FINDINGS", "VERDICTS", "Certificate", "Finding", "Verdict", "verify"]
 
+_SHORT = """
+SELECT epoch FROM epoch e WHERE stream_id = :id AND chained > coalesce(
+  (SELECT max(position) + 1 FROM action a WHERE a.stream_id = e.stream_id AND a.epoch = e.epoch), 0)"""
 _ALL = "SELECT * FROM {table} WHERE stream_id = :id ORDER BY {key}"
 
 _ENDED, _SPEEDS = (None, *get_args(Ended)), get_args(Speed)
@@ -100,6 +103,7 @@ class _Check:
         for row in self._rows("session", "session_id"):
             certificate.sessions[row.session_id] = session = Connected(row)
             session.head.covers = row.chained
+        certificate.is_short = bool(self._reader.rows(_SHORT, {"id": self._stored_id}))
         certificate.gaps, certificate.audits = self._rows("gap", "gap_id"), self._rows("audit", "audit_id")
         shown = [epoch for epoch, listed in certificate.lists.items() if listed.row.current_us is not None]
         certificate.current = max(shown, default=None)

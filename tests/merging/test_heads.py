@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,19 @@ from recorder.archive.merging import copying
 from recorder.archive.merging.copying import Changes, survey
 from recorder.archive.merging.landing import land
 from recorder.archive.merging.whole import merge, opened
-from recorder.operations import EndStream
+from recorder.feed.booking import frame_of
+from recorder.feed.content import content_digest
+from recorder.feed.ledger import Ledger
+from recorder.feed.messages import read
+from recorder.ids import TimeOrderedIds
+from recorder.model import StoredStream, digest
+from recorder.operations import EndStream, Operation
 from recorder.query.reading import reading
 from recorder.query.verifying import verify
-from tests.archive.filling import START_US, Filled, recorded, stream_of
+from tests.archive.filling import START_US, Filled, close_session, open_session, recorded, stream_of
 from tests.archive.test_chains import on_session
 from tests.conftest import NewArchive
-from tests.vendor import load
+from tests.vendor import Match, load
 
 MATCH = load("soccer-france-croatia")
 STREAM = stream_of(MATCH)
@@ -76,6 +83,42 @@ def test_an_ended_match_whose_rest_is_on_its_way(new_archive: NewArchive, tmp_pa
     bring(source, target, 5)
     assert verdict(target) == "complete"
     assert target.value("SELECT ended FROM stream") == "finished"
+
+
+def forked() -> Iterator[Operation]:
+    """What is stored of a match that the vendor changes from position 60 on, and shows again from its beginning."""
+    yield from recorded(MATCH, first=130)
+    stored = StoredStream(contents=tuple(_contents(MATCH)), frame_digests=tuple(digest(p) for p in MATCH.packets[:130]))
+    ledger, opened_us = Ledger(STREAM, stored, TimeOrderedIds(2**62), overlap=3), START_US + 10**10
+    ledger.resume.demand_proof("again")
+    ledger.resume.ask()
+    ledger.open_session()
+    session_id = ledger.ids.next(opened_us)
+    yield open_session(STREAM, session_id, opened_us)
+    for number, packet in enumerate(OTHER.packets[:130]):
+        at_us = opened_us + number * 1000
+        frame = frame_of(STREAM, session_id, number, packet, opcode="text", received_us=at_us, monotonic_ns=number)
+        yield from ledger.actions(frame, read(packet), opened_us).operations
+    yield from ledger.end(opened_us + 10**8)
+    yield close_session(STREAM, session_id, opened_us + 10**8, counts=ledger.counts)
+
+
+def _contents(match: Match) -> Iterator[tuple[bytes, int | None]]:
+    for packet in match.packets[:130]:
+        [bearing] = read(packet).packets
+        yield content_digest(bearing.fixture_action), bearing.fixture_action.get("fixtureSeqNum")
+
+
+def test_several_lists_on_their_way(new_archive: NewArchive, tmp_path: Path) -> None:
+    """A changed list of which the rest is to come is no list that is damaged, whichever portion has come."""
+    source, target = Filled(tmp_path / "source.db"), new_archive(tmp_path / "target.db")
+    source.write(*forked())
+    target.write()
+    assert source.select("SELECT count(*) FROM action GROUP BY epoch ORDER BY epoch") == [(130,), (130,)]
+    for portions in range(1, 8):
+        bring(source, target, portions)
+        assert verdict(target) == verdict(source) == "unproven"
+    assert target.value("SELECT count(*) FROM action") == 260
 
 
 def test_a_head_whose_rows_never_came(new_archive: NewArchive, tmp_path: Path) -> None:

@@ -147,6 +147,8 @@ class Certificate:
     rules: tuple[str, ...] = ()
     score_findings: list[ScoreFinding] = field(default_factory=list)
     current: int | None = None
+    is_short: bool = False
+    """Whether a list's head covers more than there is of it: known before the lists are looked at."""
     lists: dict[int, Listed] = field(default_factory=dict)
     sessions: dict[int, Connected] = field(default_factory=dict)
     gaps: list[Any] = field(default_factory=list)
@@ -189,6 +191,11 @@ class Certificate:
         """Whether no row can be on its way any more: the stream has ended, and its recorders closed all sessions."""
         rows = [session.row for session in self.sessions.values() if session.row is not None]
         return self.ended is not None and all(was_closed(row) for row in rows)
+
+    @property
+    def awaits(self) -> bool:
+        """Whether the rest of a list may still be on its way: what leans on it cannot be judged."""
+        return self.is_short and not self.is_over
 
     @property
     def lags(self) -> bool:

@@ -193,7 +193,7 @@ class FrameCheck:
                 continue
             if kind == Kind.UNPLACED:
                 self.unplaced.append((session_id, number))
-            else:
+            elif not self._certificate.awaits:
                 detail = "an action that it bears is not in the list"
                 self._certificate.add(Finding("list", detail, session_id=session_id, frame_number=number))
 

@@ -138,7 +138,7 @@ class ListCheck:
     def _prove_fork(self, epoch: int, listed: Listed) -> None:
         """An epoch is its parent's list up to the fork, and something else there."""
         row = listed.row
-        if row is None or row.parent is None:
+        if row is None or row.parent is None or self._certificate.awaits:
             return
         is_there = row.parent in self._certificate.lists and row.parent != epoch
         if not is_there or row.fork_position is None or row.fork_position < 0:
