@@ -93,7 +93,7 @@ class _Progress:
         self._console.print("Serving two matches in the vendor's protocol on loopback, and recording them:")
         for recording in recordings:
             self._console.print(f"  {recording.title:<17} {path(recording.stream)}", soft_wrap=True)
-            task = self._progress.add_task(f"  {recording.title:<17}", total=len(recording.packets))
+            task = self._progress.add_task(f"  {recording.title:<17}", total=recording.packets)
             self._tasks[recording.stream.stream_id] = task
 
     def advance(self, entry: Entry, actions: int) -> None:
@@ -161,32 +161,24 @@ def replay(
 
     from recorder import signals
     from recorder.config import TokenSource
-    from recorder.feed.endpoint import path
-    from recorder.query.reading import reading
-    from recorder.replay.recordings import recorded
-    from recorder.replay.server import Behaviour, ReplayServer
+    from recorder.replay import Behaviour, ReplayServer
 
     if speed not in ("normal", "fast"):
         raise UsageError(f"--speed {speed}: expected normal or fast")
-    with reading(database_url) as reader:
-        recordings = recorded(reader, fixtures or [])
     token = TokenSource(token_file).read().reveal() if token_file else None
-    server = ReplayServer(recordings, Behaviour(scale=None if speed == "fast" else scale, token=token))
+    behaviour = Behaviour(scale=None if speed == "fast" else scale, token=token)
+    server = ReplayServer(database_url, behaviour, fixtures=fixtures or (), port=port)
 
     async def serve_until_stopped() -> None:
         stopped = asyncio.Event()
         with signals.handled(lambda _name: stopped.set()):
-            await serve(stopped)
-
-    async def serve(stopped: asyncio.Event) -> None:
-        async with server.listen(port=port) as listening:
-            address = f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-            for recording in recordings:
-                typer.echo(f"{address}{path(recording.stream)}")
-            sys.stdout.flush()
-            if not quiet:
-                say(f"record it with --endpoint {address}; Ctrl-C ends the replay")
-            await stopped.wait()
+            async with server:
+                for address in server.addresses:
+                    typer.echo(address)
+                sys.stdout.flush()
+                if not quiet:
+                    say(f"record it with --endpoint {server.address}; Ctrl-C ends the replay")
+                await stopped.wait()
         say("the replay has ended")
 
     try:

@@ -17,8 +17,10 @@ from recorder.fixtures import Entry
 from recorder.query.frames import frames
 from recorder.query.reading import reading
 from recorder.query.timelines import Question, timeline
+from recorder.replay.behaviour import Behaviour
+from recorder.replay.cuts import Cuts
 from recorder.replay.recordings import Recording, bundled
-from recorder.replay.server import Behaviour, ReplayServer
+from recorder.replay.server import ReplayServer
 
 CONNECT_RATE = 50.0
 """Attempts a second: far beyond the vendor's limit, and only ever towards our own server."""
@@ -53,13 +55,13 @@ class Result:
     @property
     def frames(self) -> int:
         """Frames compared."""
-        return sum(len(one.recording.packets) for one in self.shown)
+        return sum(one.recording.packets for one in self.shown)
 
     @property
     def holds(self) -> bool:
         """Whether everything is as it should be."""
         return all(
-            one.equal == len(one.recording.packets) == one.stream.actions
+            one.equal == one.recording.packets == one.stream.actions
             and (one.stream.home_score, one.stream.away_score) == one.recording.official_score
             and one.stream.gaps == 0
             for one in self.shown
@@ -88,7 +90,7 @@ def run(
                         "WHERE stream_id = :id AND type = 'Goal' AND send_type = 'Deleted' ORDER BY position",
                         key,
                     ),
-                    equal=sum(ours == theirs for ours, theirs in zip(stored, recording.packets, strict=False)),
+                    equal=sum(ours == theirs for ours, theirs in zip(stored, recording.load(), strict=False)),
                     sessions=reader.rows("SELECT * FROM sessions WHERE stream_id = :id ORDER BY session_id", key),
                 )
             )
@@ -98,26 +100,18 @@ def run(
 async def _record(
     recordings: Sequence[Recording], database_url: str, seconds: float, progress: Callable[[Entry, int], None]
 ) -> int:
-    longest = max(recording.offsets_s[-1] for recording in recordings)
-    behaviour = Behaviour(
-        scale=longest / seconds,
-        heartbeat_s=1.0,
-        cuts={
-            recording.stream.stream_id: [int(len(recording.packets) * part) for part in _CUT_AT]
-            for recording in recordings
-        },
-    )
-    server = ReplayServer(recordings, behaviour)
+    longest_s = max((recording.received_us[-1] - recording.received_us[0]) / 1e6 for recording in recordings)
+    cuts = Cuts({recording.stream: [int(recording.packets * part) for part in _CUT_AT] for recording in recordings})
+    behaviour = Behaviour(scale=longest_s / seconds, heartbeat_s=1.0, troublemaker=cuts)
     entries = [Entry(recording.stream, line) for line, recording in enumerate(recordings, start=1)]
     with tempfile.TemporaryDirectory() as directory:
         token = Path(directory) / "token"
         token.touch(mode=0o600)
         token.write_text("any token will do here")
-        async with server.listen() as listening:
-            port = listening.sockets[0].getsockname()[1]
+        async with ReplayServer(recordings, behaviour, on_trouble=cuts.note) as server:
             settings = Settings(
                 database_url=database_url,
-                endpoint=f"ws://127.0.0.1:{port}",
+                endpoint=server.address,
                 token_file=token,
                 until_finished=True,
                 connect_rate=CONNECT_RATE,
@@ -125,4 +119,4 @@ async def _record(
             )
             settings.check()
             await Daemon(settings, entries, progress).run()
-    return server.cuts_made
+    return cuts.made

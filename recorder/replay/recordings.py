@@ -1,31 +1,68 @@
-"""What can be served again: the packets of a match with the times at which they came."""
+"""What can be served again: a match's messages in the order of the vendor's list, and the times that belong to them."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from itertools import accumulate
 
-from recorder.errors import UsageError
-from recorder.model import Feed, Stream
-from recorder.query.frames import frames
-from recorder.query.reading import Reader
-from recorder.query.selecting import select_stream
+from recorder.feed.actions import parse
+from recorder.feed.endpoint import parse_path, path
+from recorder.feed.messages import read
+from recorder.model import Stream
+
+UNKNOWN_US = -(2**63)
+"""Where a packet tells no time of its own."""
+
+_BEGAN_US = 946_684_800_000_000  # the year 2000: when recordings that know only offsets begin
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One connection of the recorder that made the recording; times in microseconds UTC.
+
+    ``closed_us`` is None where nobody wrote it down. ``beat_s``: seconds between heartbeats, None where none came.
+    ``auth_reply``: what answered the token. ``said``: whatever else came that is neither packet nor heartbeat, each
+    with its time.
+    """
+
+    opened_us: int
+    closed_us: int | None = None
+    close_code: int | None = None
+    close_reason: str = ""
+    beat_s: float | None = None
+    auth_reply: bytes | None = None
+    said: Sequence[tuple[int, bytes]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One stream's packets in the vendor's order; ``offsets_s`` are seconds since the first of them."""
+    """One stream. Its sequences have one element for each message, in the order of the vendor's list.
+
+    ``firsts``: the position of a message's first packet (an array bears several). ``packets``: how many there are in
+    all. ``received_us`` never falls; ``occurred_us`` is the vendor's own time, as sent, or `UNKNOWN_US`. ``clocks``:
+    period and seconds of the match's clock, None where a packet tells none. ``load`` reads the messages' bytes.
+    """
 
     stream: Stream
     title: str
-    packets: Sequence[bytes]
-    offsets_s: Sequence[float]
+    firsts: Sequence[int]
+    packets: int
+    received_us: Sequence[int]
+    occurred_us: Sequence[int]
+    load: Callable[[], Sequence[bytes]]
+    clocks: Sequence[tuple[int | None, int | None]] = ()
+    connections: Sequence[Connection] = field(default=(), repr=False)
     official_score: tuple[int, int] | None = None
+
+    @property
+    def path(self) -> str:
+        """The vendor's path that it is served at."""
+        return path(self.stream)
 
 
 def bundled() -> list[Recording]:
@@ -42,35 +79,40 @@ def _read(compressed: bytes) -> Recording:
     pairs = [line.split("\t", 1) for line in lines]
     home, away = header["official_score"]
     # One match for each of the vendor's two endpoints.
-    feed: Feed = "media" if header["sport"] == "soccer" else "betting"
-    return Recording(
-        stream=Stream(feed, header["sport"], header["fixture_id"]),
+    feed = "media/" if header["sport"] == "soccer" else ""
+    return made(
+        f"{feed}{header['sport']}/{header['fixture_id']}",
+        [packet.encode() for _, packet in pairs],
+        [int(offset) / 1000 for offset, _ in pairs],
         title=f"{header['home']} - {header['away']}",
-        packets=[packet.encode() for _, packet in pairs],
-        offsets_s=[int(offset) / 1000 for offset, _ in pairs],
         official_score=(home, away),
     )
 
 
-def recorded(reader: Reader, wanted: Sequence[str]) -> list[Recording]:
-    """Return streams of an archive, all that hold actions when ``wanted`` names none."""
-    if wanted:
-        rows = [select_stream(reader, fixture)[0] for fixture in wanted]
-    else:
-        rows = reader.rows("SELECT * FROM streams WHERE channel = 'actions' AND actions > 0 ORDER BY fixture_id")
-    if not rows:
-        raise UsageError("the archive holds no actions to replay; record a match first")
-    return [_recording(reader, row) for row in rows]
+def made(
+    stream: str | Stream,
+    packets: Sequence[bytes],
+    offsets_s: Sequence[float] = (),
+    *,
+    title: str = "",
+    official_score: tuple[int, int] | None = None,
+) -> Recording:
+    """Return a recording of packets that somebody has at hand, each a message of its own.
 
-
-def _recording(reader: Reader, row: object) -> Recording:
-    stream = Stream(row.feed, row.sport, row.fixture_id, row.channel)  # type: ignore[attr-defined]
-    found = list(frames(reader, stream.stream_id))
-    times = [datetime.fromisoformat(frame.received_at).timestamp() for frame in found]
+    ``stream``: the stream or its path (``media/soccer/<uuid>``). ``offsets_s``: when each came, in seconds since the
+    first; without them one second lies between two.
+    """
+    named = parse_path(stream) if isinstance(stream, str) else stream
+    offsets = offsets_s or range(len(packets))
+    fields = [parse(read(packet).packets[0].envelope) for packet in packets]
     return Recording(
-        stream=stream,
-        title=str(stream),
-        packets=[frame.payload for frame in found],
-        # A frame placed later than it came does not make time run backwards.
-        offsets_s=[latest - times[0] for latest in accumulate(times, max)],
+        stream=named,
+        title=title or str(named),
+        firsts=range(len(packets)),
+        packets=len(packets),
+        received_us=array("q", accumulate((_BEGAN_US + round(each * 1e6) for each in offsets), max)),
+        occurred_us=array("q", (UNKNOWN_US if each.occurred_us is None else each.occurred_us for each in fields)),
+        load=lambda: packets,
+        clocks=[(each.current_period, each.current_clock_seconds) for each in fields],
+        official_score=official_score,
     )

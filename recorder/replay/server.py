@@ -1,140 +1,242 @@
-"""A server that speaks the vendor's protocol, for everybody who has no account: on loopback, from recordings.
+"""A server that speaks the vendor's protocol, for everybody who has no account: recordings to any number of clients.
 
 As far as the vendor's pages tell it: the Accept header is asked for (400 without), the token comes as the first
 message, the server says that the connection stands, heartbeats come between packets, ``startPosition`` skips events,
-``speed=fast`` leaves the pauses out. What those pages leave open is decided as in docs/feed.md.
+``speed=fast`` leaves the pauses out. What those pages leave open is decided in `dialect` and `behaviour`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import json
-from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import dataclass, field
+import logging
+import ssl
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
-from urllib.parse import parse_qs, urlsplit
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
+from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from recorder.feed import endpoint
-from recorder.replay.recordings import Recording
+from recorder.replay import dialect, history
+from recorder.replay.behaviour import Behaviour
+from recorder.replay.clock import ReplayClock
+from recorder.replay.pace import schedule
+from recorder.replay.playing import Playing, Track
+from recorder.replay.recordings import Recording, bundled
+from recorder.replay.stored import stored
+from recorder.replay.talk import Talk
+from recorder.replay.troubles import FLAWLESS, Plan, Refusal, told
 
-_AUTH_TIMEOUT_S = 10.0
+_log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How recordings are served.
-
-    ``scale``: how many times as fast as recorded; None: everything at once, as with ``speed=fast``. Time begins with
-    the server, for all recordings: whoever connects gets what has "happened" by then, and the rest as it comes.
-    ``token``: the only one that is let in; None: any. ``cuts``: by stream id the positions after which a connection is
-    broken off, each once, in turn with and without a close frame.
-    """
-
-    scale: float | None = 1.0
-    heartbeat_s: float = 10.0
-    token: str | None = None
-    cuts: Mapping[int, Sequence[int]] = field(default_factory=dict)
+Source = str | Path | Sequence[Recording] | None
 
 
 class ReplayServer:
-    """Serves recordings to any number of clients; `listen` opens the port."""
+    """Serves recordings from ``async with`` on until its end. Time begins when the port is open.
 
-    def __init__(self, recordings: Sequence[Recording], behaviour: Behaviour) -> None:
-        self._recordings = {endpoint.path(recording.stream): recording for recording in recordings}
-        self._behaviour = behaviour
-        self._cuts = {stream_id: sorted(positions) for stream_id, positions in behaviour.cuts.items()}
-        self._kinds_of_cut = itertools.cycle(("abort", "close"))
-        self._began = 0.0
-        self.cuts_made = 0
+    ``source``: an archive (the URL or the file's path), recordings at hand, or None for the matches that come with
+    recorder. ``fixtures``: which of an archive's, as every command names them; all without. ``host``: loopback unless
+    asked. ``port`` 0: any free one. ``tls``: with a server's certificate loaded; without, in clear. ``on_trouble`` is
+    called with what is done to clients on purpose, JSON values only.
+    """
 
-    def listen(self, host: str = "127.0.0.1", port: int = 0) -> AbstractAsyncContextManager[Server]:
-        """Open the port (0: any free one); time begins now."""
-        self._began = asyncio.get_running_loop().time()
-        return serve(self._converse, host, port, process_request=self._admit, compression=None, ping_interval=None)
+    def __init__(
+        self,
+        source: Source = None,
+        behaviour: Behaviour | None = None,
+        *,
+        fixtures: Sequence[str] = (),
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        on_trouble: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
+        self._source = source
+        self._fixtures = fixtures
+        self._behaviour = behaviour or Behaviour()
+        self._host, self._port, self._tls = host, port, tls
+        self._on_trouble = on_trouble or _logged
+        self._attempts: Counter[str] = Counter()
+        self._admitted: WeakKeyDictionary[ServerConnection, tuple[Plan, int, bool]] = WeakKeyDictionary()
+        self._talks: set[Talk] = set()
+        self._clients = 0
+        self._sent = 0
+        self._open = AsyncExitStack()
+        self._playing: Playing | None = None
+        self._histories: Mapping[str, history.History] = {}
+        self.address = ""
+
+    @property
+    def recordings(self) -> list[Recording]:
+        """What is served."""
+        return [track.recording for track in self.playing.tracks.values()]
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where each recording is: whole URLs, in the order of `recordings`."""
+        return [self.address + recording.path for recording in self.recordings]
+
+    @property
+    def playing(self) -> Playing:
+        """What has happened by now; raises RuntimeError outside of ``async with``."""
+        if self._playing is None:
+            raise RuntimeError("a ReplayServer serves inside of `async with` only")
+        return self._playing
+
+    @property
+    def clock(self) -> ReplayClock:
+        """The clock of all recordings: pause it, seek, change its scale."""
+        return self.playing.clock
+
+    @property
+    def clients(self) -> int:
+        """How many are connected and have been let in."""
+        return len(self._talks)
+
+    @property
+    def sent(self) -> int:
+        """How many messages that bear packets were sent in all."""
+        return self._sent + sum(talk.sent for talk in self._talks)
+
+    async def __aenter__(self) -> Self:
+        """Read the recordings' times, open the port, and let time begin."""
+        recordings = await asyncio.to_thread(self._found)
+        due = schedule(recordings, self._behaviour.pace)
+        clock = ReplayClock(asyncio.get_running_loop().time, due.begin_s, self._behaviour.scale)
+        playing = Playing(recordings, due, clock)
+        if self._behaviour.as_recorded:
+            assert due.axis is not None
+            self._histories = {each.path: history.History(each, due.axis, due.end_s) for each in recordings}
+        async with AsyncExitStack() as opening:
+            listening = await opening.enter_async_context(
+                serve(
+                    self._converse,
+                    self._host,
+                    self._port,
+                    ssl=self._tls,
+                    process_request=self._admit,
+                    compression=None,
+                    ping_interval=None,
+                    max_queue=1,
+                )
+            )
+            self._port = listening.sockets[0].getsockname()[1]
+            host = f"[{self._host}]" if ":" in self._host else self._host
+            self.address = f"{'ws' if self._tls is None else 'wss'}://{host}:{self._port}"
+            self._playing = playing
+            if not self._behaviour.is_paused:
+                clock.start()
+            run = asyncio.create_task(playing.run(history.by_time(list(self._histories.values())), self._carry_out))
+            opening.push_async_callback(_cancelled, run)
+            self._open = opening.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the port and every connection."""
+        await self._open.aclose()
+        self._playing = None
+
+    def _found(self) -> Sequence[Recording]:
+        match self._source:
+            case None:
+                return bundled()
+            case Path():
+                return stored(f"sqlite:///{self._source}", self._fixtures)
+            case str():
+                url = self._source if "://" in self._source else f"sqlite:///{self._source}"
+                return stored(url, self._fixtures)
+        return self._source
 
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer the handshake: None lets it through."""
+        address = urlsplit(request.path)
         if request.headers.get("Accept") != endpoint.ACCEPT:
-            # Both of the vendor's pages: "400: Bad Request".
-            return connection.respond(HTTPStatus.BAD_REQUEST, "Request is missing required HTTP header 'Accept'")
-        if urlsplit(request.path).path not in self._recordings:
-            return connection.respond(HTTPStatus.NOT_FOUND, "unknown fixture")
+            return connection.respond(HTTPStatus.BAD_REQUEST, dialect.ACCEPT_MISSING)
+        given = dialect.bearer(request.headers.get("Authorization"))
+        if given is not None and self._behaviour.token not in (None, given):
+            return connection.respond(HTTPStatus.UNAUTHORIZED, dialect.NOT_AUTHENTICATED)
+        track = self.playing.tracks.get(address.path)
+        if track is None:
+            return connection.respond(HTTPStatus.NOT_FOUND, dialect.UNKNOWN_FIXTURE)
+        return self._admit_to(track, connection, address.query)
+
+    def _admit_to(self, track: Track, connection: ServerConnection, query: str) -> Response | None:
+        stream = track.recording.stream
+        self._attempts[track.recording.path] += 1
+        skip = dialect.skipped(query, self._behaviour.start_position_base)
+        plan = FLAWLESS
+        if self._behaviour.troublemaker is not None:
+            attempt = self._attempts[track.recording.path]
+            plan = self._behaviour.troublemaker.plan(stream, attempt, min(skip, track.length), track.length)
+        refusal = plan.refusal or self._refusal_as_recorded(track)
+        if refusal is not None:
+            self._tell(track, told(refusal))
+            answer = connection.respond(HTTPStatus(refusal.status), refusal.text)
+            if refusal.retry_after_s is not None:
+                answer.headers["Retry-After"] = str(refusal.retry_after_s)
+            return answer
+        if plan.from_start or plan.offset:
+            self._tell(track, {"trouble": "wrong_start", "asked": skip, "offset": plan.offset})
+            skip = 0 if plan.from_start else max(0, skip + plan.offset)
+        self._admitted[connection] = plan, skip, dialect.is_fast(query)
         return None
 
+    def _refusal_as_recorded(self, track: Track) -> Refusal | None:
+        recorded = self._histories.get(track.recording.path)
+        if recorded is None or recorded.away_s(self.clock.read()) <= 0:
+            return None
+        return Refusal(503, "the recorder was not connected at this time")
+
     async def _converse(self, connection: ServerConnection) -> None:
+        plan, skip, is_fast = self._admitted[connection]
+        assert connection.request is not None
+        path = urlsplit(connection.request.path).path
+        self._clients += 1
+        talk = Talk(
+            connection,
+            self.playing.tracks[path],
+            self._behaviour,
+            plan,
+            number=self._clients,
+            skip=skip,
+            is_fast=is_fast,
+            history=self._histories.get(path),
+            now_s=self.clock.read,
+            on_trouble=self._on_trouble,
+        )
+        self._talks.add(talk)
         try:
-            if not await self._authenticated(connection):
-                return
-            assert connection.request is not None
-            address = urlsplit(connection.request.path)
-            query = parse_qs(address.query)
-        except ConnectionClosed:
-            return
-        async with asyncio.TaskGroup() as group:
-            talk = (self._beat(connection), self._send(connection, self._recordings[address.path], query))
-            tasks = [group.create_task(_until_closed(said)) for said in talk]
-            await connection.wait_closed()  # also in the middle of a long pause between two packets
-            for task in tasks:
-                task.cancel()
+            await talk.run()
+        finally:
+            self._talks.discard(talk)
+            self._sent += talk.sent
 
-    async def _authenticated(self, connection: ServerConnection) -> bool:
-        try:
-            async with asyncio.timeout(_AUTH_TIMEOUT_S):
-                token = json.loads(await connection.recv())["authToken"]
-        except (TimeoutError, ValueError, TypeError, KeyError):
-            token = None
-        if token is None or self._behaviour.token not in (None, token):
-            await connection.send(json.dumps({"errorMessage": "Supplied token could not be authenticated"}))
-            await connection.close(1008, "not authenticated")
-            return False
-        await connection.send(json.dumps({"dataType": "connectionState", "message": "AUTHORISED"}))
-        return True
+    def _carry_out(self, what: history.Happening) -> None:
+        for talk in list(self._talks):
+            if talk.track.recording.path == what.path:
+                talk.befall(what.trouble)
 
-    async def _beat(self, connection: ServerConnection) -> None:
-        while True:
-            await asyncio.sleep(self._behaviour.heartbeat_s)
-            now = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-            beat = {"eventElementType": "Heartbeat", "timestamp": now, "message": f"Heartbeat sent at {now}"}
-            await connection.send(json.dumps(beat))
-
-    async def _send(self, connection: ServerConnection, recording: Recording, query: Mapping[str, list[str]]) -> None:
-        start = _start_position(query)
-        fast = query.get("speed") == ["fast"] or self._behaviour.scale is None
-        loop = asyncio.get_running_loop()
-        for position in range(start, len(recording.packets)):
-            if not fast:
-                due = self._began + recording.offsets_s[position] / (self._behaviour.scale or 1.0)
-                if due > loop.time():
-                    await asyncio.sleep(due - loop.time())
-            await connection.send(recording.packets[position], text=True)
-            if await self._cut(connection, recording, position):
-                return
-
-    async def _cut(self, connection: ServerConnection, recording: Recording, position: int) -> bool:
-        due = self._cuts.get(recording.stream.stream_id)
-        if not due or position < due[0]:
-            return False
-        due.pop(0)
-        self.cuts_made += 1
-        if next(self._kinds_of_cut) == "close":
-            await connection.close(1001, "cut on purpose")
-        else:
-            connection.transport.abort()
-        return True
+    def _tell(self, track: Track, what: Mapping[str, Any]) -> None:
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._on_trouble({"at": at, "path": track.recording.path, "client": None, **what})
 
 
-async def _until_closed(said: Coroutine[None, None, None]) -> None:
-    with suppress(ConnectionClosed):
-        await said
+def _logged(trouble: Mapping[str, Any]) -> None:
+    _log.info("on purpose: %s", " ".join(f"{name}={value}" for name, value in trouble.items() if name != "at"))
 
 
-def _start_position(query: Mapping[str, list[str]]) -> int:
-    """The vendor: "how many events to skip from the beginning of the list", "default is 0"."""
-    given = query.get("startPosition", ["0"])[0]
-    return int(given) if given.isdigit() else 0
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
