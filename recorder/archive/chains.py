@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
@@ -62,11 +63,14 @@ def frame_link(
 
     That a frame was unplaced once does not count: its position may be found later, and nothing else of it changes.
     """
+    words = _words(kind, opcode, reason)
+    return digest(chain + _FRAME.pack(number, received_us, monotonic_ns) + frame_digest + words)
+
+
+@lru_cache(maxsize=64)  # nearly all frames say the same
+def _words(kind: str, opcode: str, reason: str | None) -> bytes:
     told = Kind.ACTION if kind == Kind.UNPLACED else kind
-    words = "\0".join((told, opcode, "" if reason is None else f"\0{reason}"))
-    return digest(
-        chain + _FRAME.pack(number, received_us, monotonic_ns) + frame_digest + words.encode("utf-8", "surrogatepass")
-    )
+    return "\0".join((told, opcode, "" if reason is None else f"\0{reason}")).encode("utf-8", "surrogatepass")
 
 
 def content_start(stream_id: int) -> bytes:

@@ -8,9 +8,10 @@ anything else (a null, an unknown field, a number in quotes, a backslash) is Non
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 from msgspec import Meta, MsgspecError, Raw, Struct
 from msgspec.json import Decoder
@@ -28,7 +29,9 @@ _ABSENT: Any = None
 _PLACEHOLDER: Any = PLACEHOLDER
 
 _SEQUENCE = re.compile(r"([0-9]{1,6})\.([0-9]{0,19}[1-9])0*")
-_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:)([0-5][0-9])\.([0-9]{6})Z")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _WHOLE_DIGITS, _DECIMALS = 6, 20
 
 
@@ -66,7 +69,7 @@ class _Action(Struct, rename="camel", forbid_unknown_fields=True, gc=False, omit
 
 class _Summary(Struct, rename="camel", forbid_unknown_fields=True, gc=False):
     is_tied: bool = _ABSENT
-    periods: list[Raw] = _ABSENT
+    periods: Raw = _ABSENT
     home_team_score: _Integer = _ABSENT
     away_team_score: _Integer = _ABSENT
     current_period: _Integer = _ABSENT
@@ -86,7 +89,7 @@ class _Envelope(Struct, rename="camel", forbid_unknown_fields=True, gc=False):
     finished: bool = _ABSENT
 
 
-class Remade(NamedTuple):
+class Remade(Struct, gc=False):
     """What one packet gives: its content, whose it is, when it happened, and its columns in the order of `Fields`.
 
     ``timeline_sequence`` is the text of `archive.dialect.fixed_point`; ``fixture_id`` is in lower case.
@@ -108,6 +111,7 @@ def _refuse(_text: str) -> float:
 
 _ENVELOPES: Final = Decoder(_Envelope, float_hook=_refuse)
 _SUMMARIES: Final = Decoder(_Summary)
+_PERIODS: Final = Decoder(list[Raw])
 _ANY: Final = Decoder(float_hook=Decimal)
 _NO_TEAM, _NO_PLAYER, _NO_SUMMARY = _Team(), _Player(), _Summary()
 _FLAGS: Final = {True: "true", False: "false"}
@@ -116,11 +120,13 @@ _SIDES: Final[dict[bool | None, Side | None]] = {True: "home", False: "away", No
 
 def read_usual(payload: bytes) -> Remade | None:
     """Return what the one packet of a message gives, or None for whatever has to go the long way; never raises."""
-    # Without a backslash no text holds a NUL, and with few brackets nothing is nested too deep.
-    if b"\\" in payload or payload.count(b"{") + payload.count(b"[") > MAX_DEPTH:
+    # Without a backslash no text holds a NUL, and with few brackets nothing is nested too deep. To take them out and
+    # see what is left takes a third of the time that it takes to count them.
+    if b"\\" in payload or len(payload) - len(payload.replace(b"{", b"").replace(b"[", b"")) > MAX_DEPTH:
         return None
     try:
-        payload.decode()  # the decoder does not look into what it leaves raw
+        if not payload.isascii():
+            payload.decode()  # the decoder does not look into what it leaves raw
         packet = _ENVELOPES.decode(payload)
         summary = _NO_SUMMARY if packet.fixture_summary is None else _read_summary(packet.fixture_summary)
         return _made(packet, packet.fixture_action, summary)
@@ -139,8 +145,9 @@ def _read_summary(raw: Raw) -> _Summary:
 def _made(packet: _Envelope, action: _Action, summary: _Summary) -> Remade:
     team = _NO_TEAM if action.team is None else action.team
     player = _NO_PLAYER if action.player is None else action.player
-    clock, current_clock, related = action.clock_time, summary.current_clock_time, action.related_fixture_action_ids
-    fixture_id = action.fixture_id
+    related, fixture_id = action.related_fixture_action_ids, action.fixture_id
+    clock, current_clock = action.clock_time, summary.current_clock_time
+    clock_seconds = None if clock is None else seconds(clock)
     occurred_us = None if action.timestamp is None else _time_us(action.timestamp)
     sequence, content = _content(action)
     values = (
@@ -155,7 +162,7 @@ def _made(packet: _Envelope, action: _Action, summary: _Summary) -> Remade:
         action.fixture_action_sub_type_id,
         action.period,
         clock,
-        None if clock is None else seconds(clock),
+        clock_seconds,
         occurred_us,
         team.id,
         team.name,
@@ -168,14 +175,14 @@ def _made(packet: _Envelope, action: _Action, summary: _Summary) -> Remade:
         summary.home_team_score,
         summary.away_team_score,
         summary.current_period,
-        None if current_clock is None else seconds(current_clock),
+        clock_seconds if current_clock == clock else None if current_clock is None else seconds(current_clock),
         summary.current_clock_state,
         _SIDES[summary.is_home_team_in_possesion],
         summary.current_status,
         summary.collection_status,
         _finished(packet.finished, summary.finished),
         packet.trace_id,
-        _extra(packet.version, summary),
+        _extra(packet.version, summary.is_tied, None if summary.periods is None else bytes(summary.periods)),
         None,
     )
     return Remade(content, None if fixture_id is None else fixture_id.lower(), occurred_us, values)
@@ -191,47 +198,42 @@ def _finished(said: bool | None, of_summary: bool | None) -> bool | None:
 
 def _content(action: _Action) -> tuple[str | None, bytes]:
     """Return the text of `fixed_point` of the sequence, and the digest of the content."""
+    number = b""
     if action.timeline_sequence is None:
-        fixed, numbers = None, []
+        fixed = None
     else:
         match = _SEQUENCE.fullmatch(str(action.timeline_sequence, "ascii"))
         if match is None:
             raise _UnusualError
         whole, fraction = match.groups()
-        fixed = f"{whole:0>{_WHOLE_DIGITS}}.{fraction:0<{_DECIMALS}}"
-        numbers = [f"{(whole + fraction).lstrip('0')}e-{len(fraction)}"]
+        fixed = f"{whole.rjust(_WHOLE_DIGITS, '0')}.{fraction.ljust(_DECIMALS, '0')}"
+        number = f"\n{(whole + fraction).lstrip('0')}e-{len(fraction)}".encode()
         action.timeline_sequence = _PLACEHOLDER
-    text = compact(action, numbers)
+    text = compact(action, ())
     if text is None:
         raise _UnusualError
-    return fixed, digest(text)
+    return fixed, digest(text + number)
 
 
-def _extra(version: int | None, summary: _Summary) -> str | None:
+@lru_cache(maxsize=256)  # most packets come with the periods of the one before
+def _extra(version: int | None, is_tied: bool | None, periods: bytes | None) -> str | None:
     """Return the column ``extra``: what no other column holds, in the order in which it came."""
-    inner = [] if summary.is_tied is None else [f'"isTied":{_FLAGS[summary.is_tied]}']
-    if summary.periods is not None:
-        inner.append(f'"periods":[{",".join([_period(bytes(raw)) for raw in summary.periods])}]')
+    inner = [] if is_tied is None else [f'"isTied":{_FLAGS[is_tied]}']
+    if periods is not None:
+        inner.append(f'"periods":[{",".join([_period(bytes(raw)) for raw in _PERIODS.decode(periods)])}]')
     outer = [] if version is None else [f'"version":{version}']
     if inner:
         outer.append(f'"fixtureSummary":{{{",".join(inner)}}}')
     return f"{{{','.join(outer)}}}" if outer else None
 
 
-@lru_cache(maxsize=1024)  # a period that is over comes with every packet
+@lru_cache(maxsize=1024)  # one that is over comes again with whatever the open one becomes
 def _period(raw: bytes) -> str:
     return json_text(_ANY.decode(raw))
 
 
 def _time_us(text: str) -> int:
-    """As `rfc3339_us`, which is asked once for each minute."""
-    match = _TIME.fullmatch(text)
-    if match is None:
+    """As `rfc3339_us`, which is asked for all but the usual form."""
+    if _TIME.fullmatch(text) is None:
         return rfc3339_us(text)
-    minute, second, fraction = match.groups()
-    return _minute_us(minute) + int(second) * 1_000_000 + int(fraction)
-
-
-@lru_cache(maxsize=1024)
-def _minute_us(text: str) -> int:
-    return rfc3339_us(f"{text}00Z")
+    return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND

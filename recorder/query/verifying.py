@@ -2,8 +2,8 @@
 
 Of one stream, in one look at the database that stands still: every frame with the actions that were read from it
 (`proving.frames`), every list by position (`proving.lists`; on the way, where the actions came in that order), then the
-sessions, the gaps and the audits against what was seen. Kept in memory are the digests of the contents of one stream's
-lists. What comes out is a certificate.
+sessions, the gaps and the audits against what was seen. Kept in memory are two digests of each action of one stream, of
+its content and of its frame. What comes out is a certificate.
 """
 
 from __future__ import annotations

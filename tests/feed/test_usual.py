@@ -129,6 +129,7 @@ def test_what_the_short_way_knows(here: str, there: str) -> None:
         ("2018-07-15", "2018-02-30"),
         ("16:07:03", "16:07:60"),
         ('[{"id":1,"end":null}]', "null"),
+        ('[{"id":1,"end":null}]', '{"id":1}'),
         ('"player":', '"umpire":'),
         ("[]", "null"),
         ('"isTied":false,"periods":[{"id":1,"end":null}]', '"periods":[],"isTied":false'),

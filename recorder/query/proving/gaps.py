@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, get_args
 
 from recorder.archive.chains import content_chain, content_start
-from recorder.model import ACTIONS, DIGEST_BYTES, Asked, AuditVerdict, Stream
+from recorder.model import ACTIONS, Asked, AuditVerdict, Stream
 from recorder.query.proving.certificate import Certificate, Finding
 from recorder.tally.causes import GAPS
 
@@ -69,14 +69,16 @@ def prove_told(certificate: Certificate, unplaced: list[tuple[int, int]]) -> Non
             certificate.add(Finding("gap", detail, epoch, row.fork_position))
 
 
-def prove_audits(certificate: Certificate, stream_id: int, contents: dict[int, bytearray]) -> None:
+def prove_audits(certificate: Certificate, stream_id: int, contents: dict[int, list[bytes]]) -> None:
     """Add what is wrong with the audit rows of a stream."""
     for audit in certificate.audits:
         for detail in _wrong_audit(certificate, stream_id, audit, contents):
             certificate.add(Finding("audit", f"{audit.audit_id}: {detail}", audit.epoch))
 
 
-def _wrong_audit(certificate: Certificate, stream_id: int, audit: Any, contents: dict[int, bytearray]) -> Iterator[str]:
+def _wrong_audit(
+    certificate: Certificate, stream_id: int, audit: Any, contents: dict[int, list[bytes]]
+) -> Iterator[str]:
     if audit.asked not in _ASKED or audit.verdict not in _VERDICTS:
         yield f"{audit.asked!r} and {audit.verdict!r} are none"
     if audit.epoch not in certificate.lists:
@@ -93,14 +95,12 @@ def _wrong_audit(certificate: Certificate, stream_id: int, audit: Any, contents:
     # What the REST alone lists is not stored.
     is_stored = audit.verdict == "equal" or (audit.verdict == "late" and audit.asked == "websocket")
     if not certificate.lags and is_stored and audit.root is not None:
-        yield from _wrong_root(stream_id, audit, contents.get(audit.epoch, bytearray()))
+        yield from _wrong_root(stream_id, audit, contents.get(audit.epoch, []))
 
 
-def _wrong_root(stream_id: int, audit: Any, contents: bytearray) -> Iterator[str]:
+def _wrong_root(stream_id: int, audit: Any, contents: list[bytes]) -> Iterator[str]:
     """What the vendor listed is the beginning of our list, and so is its root."""
-    end = audit.listed * DIGEST_BYTES
-    digests = (bytes(contents[at : at + DIGEST_BYTES]) for at in range(0, end, DIGEST_BYTES))
-    if end > len(contents):
-        yield f"it has listed {audit.listed} actions, and there are {len(contents) // DIGEST_BYTES}"
-    elif content_chain(content_start(stream_id), digests) != audit.root:
+    if audit.listed > len(contents):
+        yield f"it has listed {audit.listed} actions, and there are {len(contents)}"
+    elif content_chain(content_start(stream_id), contents[: audit.listed]) != audit.root:
         yield f"the root of its {audit.listed} actions is not that of the list"

@@ -1,5 +1,6 @@
 """The lists: positions without holes, the chains of contents, what an epoch shares with its parent, the score.
 
+The digests are kept, and chained in one go when the end of a list is known.
 Nearly always the actions came in the order of their positions. Then the rows that `proving.frames` has read and found
 right are followed as they come, and are not read again.
 """
@@ -8,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from recorder.archive.chains import content_link, content_start
-from recorder.model import ACTIONS, DIGEST_BYTES, Stream
+from recorder.archive.chains import content_chain, content_start
+from recorder.model import ACTIONS, Stream
 from recorder.query.proving.certificate import Certificate, Finding, Listed
 from recorder.query.proving.streaming import rows_of
 from recorder.query.reading import Reader
@@ -26,7 +27,7 @@ FROM action WHERE stream_id = :id ORDER BY epoch, position"""
 
 
 class ListCheck:
-    """Of one stream. `contents` holds the digests of each list, one behind the other."""
+    """Of one stream. `contents` holds the digests of each list by position, `frames` those of what it was read from."""
 
     def __init__(self, reader: Reader, stream_id: int, stream: Stream, certificate: Certificate) -> None:
         self._reader = reader
@@ -38,9 +39,11 @@ class ListCheck:
 
     def _begin_all(self) -> None:
         self._epoch, self._expected = -1, 0
-        self._listed, self._digests = Listed(None), bytearray()
+        self._contents: list[bytes] = []
+        self._frames: list[bytes] = []
         self._score: ScoreCheck | None = ScoreCheck(self._stream.sport)
-        self.contents: dict[int, bytearray] = {}
+        self.contents: dict[int, list[bytes]] = {}
+        self.frames: dict[int, list[bytes]] = {}
         self.first_seq: int | None = None
         """The ``fixtureSeqNum`` of the current list's position 0."""
 
@@ -49,12 +52,15 @@ class ListCheck:
         if not self._is_following:
             return
         epoch, position = row[0], row[1]
-        is_next = epoch == self._epoch and position == self._expected
-        is_first = type(epoch) is int and position == 0 and epoch > self._epoch and epoch in self._certificate.lists
-        self._is_following = is_next or is_first
-        if self._is_following:
+        if (epoch == self._epoch and position == self._expected) or self._is_first(epoch, position):
             self._followed += 1
             self._take(row)
+        else:
+            self._is_following = False
+
+    def _is_first(self, epoch: Any, position: Any) -> bool:
+        is_later = type(epoch) is int and epoch > self._epoch
+        return is_later and position == 0 and epoch in self._certificate.lists
 
     def run(self) -> None:
         """Look at all of them."""
@@ -62,6 +68,7 @@ class ListCheck:
         if not self._is_following or self._followed != certificate.actions or certificate.damage:
             self._read_again()
         for epoch, listed in self._certificate.lists.items():
+            self._chain(listed, self.contents.get(epoch, []), self.frames.get(epoch, []))
             self._prove_head(epoch, listed)
             self._prove_fork(epoch, listed)
         if self._stream.channel == ACTIONS and self._score is not None:
@@ -71,8 +78,6 @@ class ListCheck:
     def _read_again(self) -> None:
         """Forget what was followed, and read all rows by position."""
         certificate = self._certificate
-        for epoch, listed in certificate.lists.items():
-            certificate.lists[epoch] = begun(listed.row, self._stream_id)
         for session in certificate.sessions.values():
             session.actions, session.first, session.last = 0, None, None
         self._begin_all()
@@ -85,33 +90,35 @@ class ListCheck:
         epoch, position = row[0], row[1]
         if epoch != self._epoch:
             self._epoch, self._expected = epoch, 0
-            self._listed, self._digests = self._begin(row)
+            self._begin(row)
         if position != self._expected:
             detail = f"{_positions(self._expected, position)} is not there"
             self._certificate.add(Finding("position", detail, epoch, position))
         self._expected = position + 1
-        self._link(row, self._listed, self._digests)
+        self._contents.append(row[3])
+        self._frames.append(row[4])
         if epoch == self._certificate.current:
             self._note(row)
 
-    def _begin(self, row: Any) -> tuple[Listed, bytearray]:
+    def _begin(self, row: Any) -> None:
         epoch, lists = row[0], self._certificate.lists
         if epoch not in lists:
             detail = "no row tells of this version of the list"
             self._certificate.add(Finding("epoch", detail, epoch, row[1]))
             lists[epoch] = begun(None, self._stream_id)
-        contents = self.contents[epoch] = bytearray()
-        return lists[epoch], contents
+        self._contents = self.contents[epoch] = []
+        self._frames = self.frames[epoch] = []
 
-    def _link(self, row: Any, listed: Listed, contents: bytearray) -> None:
-        listed.actions += 1
-        listed.content_root = content_link(listed.content_root, row[3])
-        listed.bytes_root = content_link(listed.bytes_root, row[4])
-        contents += row[3]
-        head = listed.head
-        head.stored += 1
-        if head.stored == head.covers:
+    def _chain(self, listed: Listed, contents: list[bytes], frames: list[bytes]) -> None:
+        """Chain a list to its end, and look on the way whether its head agrees."""
+        head, start = listed.head, content_start(self._stream_id)
+        listed.actions = head.stored = len(contents)
+        covered = head.covers if head.covers is not None and 0 < head.covers <= len(contents) else 0
+        listed.content_root = content_chain(start, contents[:covered])
+        if covered:
             head.agrees = listed.content_root == listed.row.chain
+        listed.content_root = content_chain(listed.content_root, contents[covered:])
+        listed.bytes_root = content_chain(start, frames)
 
     def _note(self, row: Any) -> None:
         position = row[1]
@@ -145,11 +152,11 @@ class ListCheck:
             detail = f"it began as a change of epoch {row.parent} at position {row.fork_position}, which is not there"
             self._certificate.add(Finding("epoch", detail, epoch, row.fork_position))
             return
-        own, parent = self.contents.get(epoch, b""), self.contents.get(row.parent, b"")
-        at, behind = row.fork_position * DIGEST_BYTES, (row.fork_position + 1) * DIGEST_BYTES
+        own, parent = self.contents.get(epoch, []), self.contents.get(row.parent, [])
+        at, behind = row.fork_position, row.fork_position + 1
         if own[:at] != parent[:at]:
             detail = f"it is not the list of epoch {row.parent} up to position {row.fork_position}"
-        elif own[at:behind] == parent[at:behind] != b"":
+        elif own[at:behind] == parent[at:behind] != []:
             detail = f"it does not differ from epoch {row.parent} at position {row.fork_position}, where it began"
         else:
             return
