@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import typer.main
+import typer.testing
 
 from tests.archive.filling import Filled
 from tests.postgres import PostgresServer
@@ -14,6 +17,9 @@ from tests.vendor import VendorServer
 
 if TYPE_CHECKING:
     from tests.recording import Recording
+
+# To make the commands of an app takes longer than to run most of them: once is enough for one process.
+typer.testing._get_command = cache(typer.main.get_command)  # type: ignore[attr-defined]
 
 DATABASES = ("sqlite", "postgres")
 

@@ -187,12 +187,17 @@ class PostgresServer:
     def create(self, template: str = "template0") -> str:
         """Make a database of a new name; return that."""
         name = f"archive{next(self._names)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}{self._copying()}")
         return name
 
     def drop(self, database: str) -> None:
         """Remove a database, whoever is connected to it."""
         self.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+
+    @cache  # noqa: B019 - there is one server to a run
+    def _copying(self) -> str:
+        """Return how to copy a template in a quarter of the time, since 15: as files, not through the log."""
+        return " STRATEGY file_copy" if self.execute("SHOW server_version_num") >= [("150000",)] else ""
 
     @cache  # noqa: B019 - there is one server to a run
     def _template(self) -> str:

@@ -20,6 +20,7 @@ from recorder.feed.timing import Timing
 from recorder.fixtures import Entry, parse_list, read_list
 from recorder.query.frames import frames
 from recorder.query.reading import reading
+from tests.forking import Forked, can_fork
 from tests.vendor import Match, VendorServer
 
 QUICK = Timing(dead=5.0, quiet=0.5, settle=0.1, linger=0.0)
@@ -155,6 +156,7 @@ class Running:
         import threading
 
         self.error: BaseException | None = None
+        self._patience_s = (settings.for_s or 30.0) + 10  # it ends by itself when `for_s` is over
         self._daemon: daemon.Daemon | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         ready = threading.Event()
@@ -195,7 +197,7 @@ class Running:
 
     def wait(self) -> None:
         """Wait for its end."""
-        self._thread.join(40)
+        self._thread.join(self._patience_s)
         assert not self._thread.is_alive()
 
 
@@ -228,6 +230,8 @@ class Shell:
         self.directory = directory
         self.path = directory / "recorder.db"
         self.list = directory / "list.txt"
+        self.executes = False
+        """Whether each command is executed, as by a user's shell, and none is forked by what has its imports done."""
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(directory),
@@ -243,18 +247,25 @@ class Shell:
         lines = [match.line if isinstance(match, Match) else match for match in matches]
         self.list.write_text("".join(line + "\n" for line in lines))
 
-    def start(self, *arguments: str, before: Callable[[], None] | None = None, **more: Any) -> subprocess.Popen[bytes]:
-        """Start a command."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "recorder", *arguments],
-            cwd=self.directory,
-            env=self.environment | more.pop("env", {}),
-            stdin=more.pop("stdin", subprocess.DEVNULL),
-            stdout=more.pop("stdout", subprocess.PIPE),
-            stderr=more.pop("stderr", subprocess.PIPE),
-            preexec_fn=before,  # noqa: PLW1509 - sets a limit, takes no lock
+    def start(
+        self, *arguments: str, executed: bool = False, before: Callable[[], None] | None = None, **more: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start a command: forked, unless it is to be ``executed``, or something has to run ``before`` it.
+
+        What is about a command's first moment or last, or about what the system shows of it, has to execute it.
+        """
+        given: dict[str, Any] = {
+            "cwd": self.directory,
+            "env": self.environment | more.pop("env", {}),
+            "stdin": more.pop("stdin", subprocess.DEVNULL),
+            "stdout": more.pop("stdout", subprocess.PIPE),
+            "stderr": more.pop("stderr", subprocess.PIPE),
             **more,
-        )
+        }
+        if before is None and not (executed or self.executes) and can_fork(given["env"]):
+            return Forked(arguments, **given)
+        command = [sys.executable, "-m", "recorder", *arguments]
+        return subprocess.Popen(command, preexec_fn=before, **given)  # noqa: PLW1509 - sets a limit, takes no lock
 
     def start_run(self, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
         """Start ``recorder run`` with the list."""

@@ -55,7 +55,7 @@ def test_until_finished(shell: Shell, server: VendorServer) -> None:
     """A finished match: 0, and nothing said."""
     match = load(MATCH)
     server.serve(match, Script(cut_every=100))
-    result = shell.run(*FAST, "--until-finished")
+    result = shell.run(*FAST, "--until-finished", executed=True)
     assert (result.code, result.out, result.err) == (0, "", "")
     assert stored(shell) == match.packets
 

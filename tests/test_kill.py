@@ -53,7 +53,7 @@ def test_killed_while_the_archive_is_made(tmp_path: Path, server: VendorServer) 
     server.serve(match)
     shell = Shell(tmp_path, server)
     shell.write_list(match)
-    process = shell.start_run(*RUN)
+    process = shell.start_run(*RUN, executed=True)
     while not shell.path.exists() and process.poll() is None:
         pass
     assert ended(process, signal.SIGKILL).code == -signal.SIGKILL

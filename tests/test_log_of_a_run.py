@@ -60,7 +60,8 @@ def test_a_full_disk_for_the_log(tmp_path: Path, server: VendorServer) -> None:
     shell = Shell(tmp_path, server)
     shell.write_list(MATCH)
     with open("/dev/full", "wb") as full:
-        left = shell.run("--until-finished", "--linger", "0", "--connect-rate", "1000", "-v", stderr=full)
+        options = ("--until-finished", "--linger", "0", "--connect-rate", "1000", "-v")
+        left = shell.run(*options, stderr=full, executed=True)
     assert left.code == 0
     with sqlite3.connect(shell.path) as archive:
         [(stored,)] = archive.execute("SELECT count(*) FROM actions")

@@ -104,6 +104,7 @@ def given(shell: Shell, canary: Canary, source: str) -> Shell:
 def shell(tmp_path: Path, server: VendorServer, canary: Canary, request: pytest.FixtureRequest) -> Shell:
     """A shell with the token in its environment, unless the test asks for both ways."""
     made = given(Shell(tmp_path, server), canary, getattr(request, "param", "environment"))
+    made.executes = True  # what the system shows of a process is what it was executed with
     made.write_list(load("snooker-1"))
     return made
 
@@ -353,7 +354,7 @@ def test_unreachable(shell: Shell, canary: Canary) -> None:
         assert result.code == 78
         canary.assert_not_behind(shell, result)
         canary.assert_not_in(b"".join(other.requests), "handshake")
-    result = shell.run(*FAST, "--endpoint", other.endpoint, "--for", "1s")
+    result = shell.run(*FAST, "--endpoint", other.endpoint, "--for", "4s")
     assert result.code == 75
     canary.assert_not_behind(shell, result)
 
@@ -367,7 +368,7 @@ def test_proxy_that_refuses_and_wrong_certificate(shell: Shell, canary: Canary) 
             ("--proxy", address, "--endpoint", impostor.endpoint),
             ("--database-url", f"sqlite:///{shell.directory}/other.db", "--endpoint", impostor.endpoint),
         ]
-        results = [ended(one) for one in [shell.start_run(*FAST, *run, "--for", "2s") for run in runs]]
+        results = [ended(one) for one in [shell.start_run(*FAST, *run, "--for", "6s") for run in runs]]
         assert [result.code for result in results] == [75, 78]
         assert proxy.requests
         assert impostor.greeted >= 3

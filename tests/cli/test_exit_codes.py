@@ -128,7 +128,7 @@ def test_newer_archive(shell: Shell, server: VendorServer, command: str) -> None
         connection.execute("UPDATE compatible SET since = '9999'")
     before = shell.path.read_bytes()
     shell.write_list(SNOOKER)
-    said = sentence(shell.run() if command == "run" else shell.call(command), 78)
+    said = sentence(shell.run(executed=True) if command == "run" else shell.call(command), 78)
     assert "9999" in said
     assert "newer recorder" in said
     assert shell.path.read_bytes() == before
@@ -153,7 +153,7 @@ def test_unreachable(shell: Shell, dead_endpoint: str, more: tuple[str, ...]) ->
 def test_full_standard_output(library_shell: Shell) -> None:
     """Rows that cannot be written out are an error: 74."""
     with open("/dev/full", "wb") as full:
-        left = library_shell.call("frames", "france-romania", "--format", "raw", stdout=full)
+        left = library_shell.call("frames", "france-romania", "--format", "raw", stdout=full, executed=True)
     assert "No space left" in sentence(left, 74)
 
 
@@ -202,7 +202,7 @@ def test_stopped_and_run_again(shell: Shell, server: VendorServer) -> None:
     match = load("soccer-france-romania")
     script = server.serve(match, Script(pace=0.002))
     shell.write_list(match)
-    process = shell.start_run("--until-finished", *FAST)
+    process = shell.start_run("--until-finished", *FAST, executed=True)
     wait_until_stored(shell, match, 100, process)
     sentence(ended(process, signal.SIGTERM), 3)
     kept = stored(shell, match)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from recorder.archive.writer import Writer
 from recorder.model import Stream
 from tests.archive.filling import Filled, open_stream, recorded
 from tests.cli.conftest import Call
+from tests.conftest import NewArchive
 from tests.postgres import PostgresServer
 from tests.recording import Ended, Recording
 from tests.vendor import Script, VendorServer, load
@@ -24,19 +27,34 @@ LEGANES = load("soccer-leganes-valencia")  # 2018
 UNKNOWN = "0badc0de-0000-4000-8000-000000000000"
 
 
-@pytest.fixture
-def held(archive: Filled) -> Filled:
-    """An archive with four matches, of which one was recorded from both feeds."""
+@pytest.fixture(scope="module")
+def ready(new_archive: NewArchive, tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """An archive with four matches, of which one was recorded from both feeds; for making copies of."""
     both = (load("snooker-1", feed="betting"), load("snooker-1", feed="media"))
     competitions = {FRANCE.fixture_id: "Euro 2016", LEGANES.fixture_id: "La Liga"}
-    archive.write(
+    made = new_archive(tmp_path_factory.mktemp("ready") / "archive.db")
+    made.write(
         *(
             operation
             for match in (*both, FRANCE, LEGANES)
             for operation in recorded(match, first=40, competition=competitions.get(match.fixture_id))
         )
     )
-    return archive
+    return made
+
+
+@pytest.fixture
+def held(ready: Filled, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Filled]:
+    """A copy of it: one that a test may change."""
+    path = tmp_path / "archive.db"
+    shutil.copyfile(ready.path, path)
+    if not ready.is_shipped:
+        yield Filled(path)
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    name = server.create(str(make_url(ready.url).database))
+    yield Filled(path, server.url(name))
+    server.drop(name)
 
 
 def fixtures(archive: Filled) -> set[tuple[str, str]]:

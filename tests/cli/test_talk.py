@@ -96,7 +96,7 @@ def test_nothing_but_control_messages_by_then(call: Call, tmp_path: Path) -> Non
 
 def test_watch(library_shell: Shell) -> None:
     """`status --watch` ends when asked, by Ctrl-C too: 0."""
-    process = library_shell.start("status", "--watch", stdout=subprocess.PIPE)
+    process = library_shell.start("status", "--watch", stdout=subprocess.PIPE, executed=True)
     assert process.stdout is not None
     process.stdout.readline()
     left = ended(process, signal.SIGINT)

@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 
+import pytest
+
 from tests.recording import Recording, content, envelopes
 from tests.vendor import Match
 
@@ -20,6 +22,15 @@ def until(condition: Callable[[], object], timeout: float = 30.0, what: Callable
         if time.monotonic() > end:
             raise TimeoutError(f"not within {timeout} s; {what()}")
         time.sleep(0.02)
+
+
+def waits(caplog: pytest.LogCaptureFixture, match: Match) -> list[float]:
+    """Return how long the recorder said after each attempt on a stream that it would wait before the next one.
+
+    The time that goes by between two attempts is longer, and by as much as the machine is busy.
+    """
+    said = [record.args for record in caplog.records if str(record.msg).endswith("dialling again in %.1f s")]
+    return [float(str(args[2])) for args in said if isinstance(args, tuple) and match.fixture_id in str(args[0])]
 
 
 def counts(recording: Recording) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import statistics
 import time
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.looking import assert_all_complete, counts, until
+from tests.faults.looking import assert_all_complete, counts, until, waits
 from tests.faults.made import make
 from tests.recording import Recording, Shell, ended
 from tests.vendor import Match, Script, VendorServer
@@ -155,15 +156,16 @@ def gaps(server: VendorServer, match: Match) -> list[float]:
     return [later.at - earlier.at for earlier, later in pairwise(server.attempts_on(match))]
 
 
-def test_let_in_and_sent_away(recording: Recording, server: VendorServer) -> None:
+def test_let_in_and_sent_away(recording: Recording, server: VendorServer, caplog: pytest.LogCaptureFixture) -> None:
     """A stream that is let in and sent away waits longer and longer; one stored action, and it is soon back again."""
     matches = [make(f"sent away {number}", 6) for number in range(12)]
     scripts = [server.serve(match, Script(match.packets, available=0, cut_every=0)) for match in matches]
-    with recording.running(*matches, connect_rate=200.0, for_s=50.0) as running:
+    caplog.set_level(logging.INFO, logger="recorder.capture")
+    with recording.running(*matches, connect_rate=200.0, for_s=120.0) as running:
         # The ceilings of the waits double: after eight attempts they are 64 times those after the second.
-        server.wait_for(lambda: all(len(server.attempts_on(match)) >= 8 for match in matches), timeout=40)
-        late = [gap for match in matches for gap in gaps(server, match)[5:7]]
-        early = [gap for match in matches for gap in gaps(server, match)[1:3]]
+        server.wait_for(lambda: all(len(server.attempts_on(match)) >= 8 for match in matches), timeout=100)
+        late = [wait for match in matches for wait in waits(caplog, match)[5:7]]
+        early = [wait for match in matches for wait in waits(caplog, match)[1:3]]
         grown = statistics.mean(late) / statistics.mean(early)
         for script in scripts:
             script.cut_every = 1
@@ -171,24 +173,25 @@ def test_let_in_and_sent_away(recording: Recording, server: VendorServer) -> Non
             server.release(match, 1)
         server.wait_for(
             lambda: all(any(one.packets_sent for one in server.attempts_on(match)[:-1]) for match in matches),
-            timeout=40,
+            timeout=100,
         )
-        soon = [after_an_action(server, match) for match in matches]
+        soon = [after_an_action(server, match, waits(caplog, match)) for match in matches]
         for script in scripts:
             script.cut_every = None
         for match in matches:
             server.release(match)
         running.wait()
     assert running.error is None
-    print("late / early", round(grown, 1), "late / after an action", round(statistics.mean(late) / max(soon), 1))
+    print("late / early", round(grown, 1), "after an action / late", round(max(soon) / statistics.mean(late), 2))
     assert grown > 3
     assert statistics.median(soon) < statistics.mean(late) / 4
+    for match in matches:
+        kept = zip(gaps(server, match), waits(caplog, match), strict=False)
+        assert all(gap > wait * 0.99 for gap, wait in kept)  # as long as it said, or longer
     assert server.faults_fired["cut"] >= 8 * len(matches)
     assert_all_complete(recording, matches)
 
 
-def after_an_action(server: VendorServer, match: Match) -> float:
-    """The seconds from the attempt that brought the first action to the next one."""
-    attempts = server.attempts_on(match)
-    number = next(index for index, attempt in enumerate(attempts) if attempt.packets_sent)
-    return attempts[number + 1].at - attempts[number].at
+def after_an_action(server: VendorServer, match: Match, waited: Sequence[float]) -> float:
+    """Which of the waits followed the attempt that brought the first action."""
+    return next(wait for attempt, wait in zip(server.attempts_on(match), waited, strict=False) if attempt.packets_sent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import socket
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -176,7 +177,7 @@ def cut_at_offsets(recording: Recording, server: VendorServer, offsets: Sequence
         for path in at:
             proxy.hold(path)  # until one stream is let in: three that are cut before their first frame look like 77
         everything = [good, *(match for match, _ in cut)]
-        with recording.running(*everything, **through(proxy)) as running:
+        with recording.running(*everything, for_s=200.0, **through(proxy)) as running:
             until(lambda: good.fixture_id in counts(recording))
             for path in at:
                 proxy.free(path)
@@ -357,11 +358,14 @@ RATE = 500.0
 
 
 def count_attempts(recording: Recording, server: VendorServer, script: Script, seconds: float) -> int:
+    """Return how many attempts came in so many seconds, and until there were four."""
     match = make("rejected", 40)
     script.packets = match.packets
     server.serve(match, script)
-    with pytest.raises(StoppedEarly):
-        recording.run(match, connect_rate=RATE, for_s=seconds)
+    with recording.running(match, connect_rate=RATE, for_s=120.0) as running:
+        server.wait_for(lambda: len(server.attempts) >= 4, timeout=100)
+        until(lambda: time.monotonic() >= server.attempts[0].at + seconds)
+    assert isinstance(running.error, StoppedEarly)
     return len(server.attempts)
 
 
@@ -369,14 +373,14 @@ def count_attempts(recording: Recording, server: VendorServer, script: Script, s
 def test_accepted_and_sent_away(recording: Recording, server: VendorServer, cut: Any) -> None:
     """A server that lets us in and closes at once sees attempts that become rare: the handshake is no success."""
     attempts = count_attempts(recording, server, Script(cut_every=0, cut=cut), 3.0)
-    assert 4 <= attempts <= 50  # a loop without back-off: 3 s * 500 / s / 1.1
-    assert server.faults_fired["cut"] == attempts
+    assert attempts <= 50  # a loop without back-off: 3 s * 500 / s / 1.1
+    assert server.faults_fired["cut"] in (attempts, attempts - 1)  # we may end when the last one has just been let in
 
 
 def test_nothing_new_and_sent_away(recording: Recording, server: VendorServer) -> None:
     """A server that sends one known packet and closes sees attempts that become rare: that is no success."""
     attempts = count_attempts(recording, server, Script(cut_every=1, start="ignore"), 3.0)
-    assert 4 <= attempts <= 60
+    assert attempts <= 60
     assert server.faults_fired["cut"] >= attempts - 1
 
 

@@ -47,7 +47,7 @@ def forked(shell: Shell, arguments: Sequence[str]) -> Life:
 
 def executed(shell: Shell, arguments: Sequence[str]) -> Life:
     """Start a recorder as a user does."""
-    process = shell.start(*arguments)
+    process = shell.start(*arguments, executed=True)
     return lambda: ended(process, signal.SIGKILL).code
 
 

@@ -77,6 +77,7 @@ def test_postgres_stops_and_comes_back(new_party: NewParty, own_postgres: Postgr
     party.vendor.release(MATCH, 200)
     wait_until(lambda: in_spool(party, "SELECT count(*) FROM action") == [(300,)])
     own_postgres.start()
+    wait_until(lambda: party.select("SELECT count(*) FROM action") == [(300,)])  # who ends before is not waited for
     party.vendor.release(MATCH)
     [end] = party.finish()
     assert end.code == 0
