@@ -20,7 +20,7 @@ define MEASURE
 	$(BIN)/python -m tests.covering $(MEASURED)/report.json $(JUDGED)
 endef
 
-.PHONY: help demo test coverage coverage-all lint types mutants season campaign citus sbom audit-dependencies bench-chains bench-export bench-layout bench-merge bench-shipping bench-timeline bench-verify image man settings requirements clean
+.PHONY: help demo test coverage coverage-all lint types mutants season campaign loop citus sbom audit-dependencies bench-chains bench-export bench-layout bench-merge bench-replay bench-shipping bench-timeline bench-verify image man settings requirements clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -64,6 +64,10 @@ campaign: WORKERS = 3
 campaign: $(VENV)/ready $(VENV)/postgres  ## the long runs: kills at every call and at random, power cuts, failing calls, a season, ten matches cut every k packets
 	$(PYTEST) -m campaign --timeout 7200 -rP
 
+CHAOS ?=
+loop: $(VENV)/ready  ## serve an archive, record it again, compare: RECORDER_DATABASE_URL=URL make loop [CHAOS=SEED]
+	$(BIN)/python -m recorder.replay.looping $(if $(CHAOS),--chaos $(CHAOS))
+
 citus: $(VENV)/ready  ## the archive on a Citus of yours, whose empty database RECORDER_TEST_CITUS_URL names
 	$(BIN)/pytest -m citus tests/citus
 
@@ -75,6 +79,9 @@ bench-verify: $(VENV)/ready  ## frames a second of verify, against a plain readi
 
 bench-merge: $(VENV)/ready $(VENV)/postgres  ## frames a second of a merge, against plain inserts
 	$(BIN)/python -m benchmarks.merge 4
+
+bench-replay: $(VENV)/ready  ## a fast replay against a bare websockets server; what a thousand clients cost
+	$(BIN)/python -m benchmarks.replay
 
 bench-shipping: $(VENV)/ready $(VENV)/postgres  ## from received to visible in Postgres, and catching up
 	$(BIN)/python -m benchmarks.shipping

@@ -21,6 +21,7 @@ from recorder.cli import (
     reading,
     recording,
     reparsing,
+    replaying,
     scheduling,
     serving,
     stats,
@@ -79,7 +80,7 @@ for _function in (
     copying.recover,
     checking.doctor,
     checking.probe,
-    serving.replay,
+    replaying.replay,
 ):
     app.command()(_function)
 app.command("import")(exporting.import_)

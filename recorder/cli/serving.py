@@ -1,9 +1,8 @@
-"""The commands that serve the vendor's protocol: demo and replay."""
+"""`recorder demo`."""
 
 from __future__ import annotations
 
 import shlex
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,18 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recorder.cli.options import (
-    DEFAULT_DATABASE,
-    DatabaseUrl,
-    Fixtures,
-    LogFormat,
-    LogLevel,
-    Quiet,
-    TokenFile,
-    Verbose,
-    command,
-    say,
-)
+from recorder.cli.options import LogFormat, LogLevel, Quiet, Verbose, command
 from recorder.errors import DamagedArchive, UsageError
 from recorder.logs import printable
 
@@ -141,49 +129,3 @@ def _print_summary(console: Console, result: Result) -> None:
     verdict = "all equal, no hole, no double" if result.holds else f"only {equal} equal"
     compared = f"{result.frames} frames compared byte for byte with what was sent: {verdict}."
     console.print(compared, style="bold", soft_wrap=True)
-
-
-@command
-def replay(
-    fixtures: Fixtures = None,
-    database_url: DatabaseUrl = DEFAULT_DATABASE,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one.")] = 8787,
-    scale: Annotated[float, typer.Option("--scale", min=0.001, help="How many times as fast as recorded.")] = 1.0,
-    speed: Annotated[str, typer.Option("--speed", help="fast: no pauses at all.")] = "normal",
-    token_file: TokenFile = None,
-    verbose: Verbose = 0,
-    quiet: Quiet = False,
-    log_level: LogLevel = "warning",
-    log_format: LogFormat = "auto",
-) -> None:
-    """Serve recorded matches on loopback as the vendor would (any token, unless --token-file names the right one)."""
-    import asyncio
-
-    from recorder import signals
-    from recorder.config import TokenSource
-    from recorder.replay import Behaviour, ReplayServer
-
-    if speed not in ("normal", "fast"):
-        raise UsageError(f"--speed {speed}: expected normal or fast")
-    token = TokenSource(token_file).read().reveal() if token_file else None
-    behaviour = Behaviour(scale=None if speed == "fast" else scale, token=token)
-    server = ReplayServer(database_url, behaviour, fixtures=fixtures or (), port=port)
-
-    async def serve_until_stopped() -> None:
-        stopped = asyncio.Event()
-        with signals.handled(lambda _name: stopped.set()):
-            async with server:
-                for address in server.addresses:
-                    typer.echo(address)
-                sys.stdout.flush()
-                if not quiet:
-                    say(f"record it with --endpoint {server.address}; Ctrl-C ends the replay")
-                await stopped.wait()
-        say("the replay has ended")
-
-    try:
-        asyncio.run(serve_until_stopped())
-    except BrokenPipeError:  # nobody reads the addresses
-        raise
-    except OSError as error:
-        raise UsageError(f"port {port} cannot be opened: {error.strerror}; choose another with --port") from None

@@ -45,5 +45,7 @@ class Behaviour:
     def __post_init__(self) -> None:
         if self.heartbeat_form not in HEARTBEATS:
             raise UsageError(f"there is no heartbeat {self.heartbeat_form!r}; expected one of {', '.join(HEARTBEATS)}")
+        if not self.heartbeat_s > 0:
+            raise UsageError(f"heartbeats cannot come every {self.heartbeat_s:g} s; expected more than 0")
         if self.as_recorded and (self.pace.every_s is not None or self.pace.times != "received"):
             raise UsageError("what was recorded happens again only at the times at which it was received")

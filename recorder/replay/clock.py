@@ -35,19 +35,18 @@ class ReplayClock:
     @scale.setter
     def scale(self, scale: float | None) -> None:
         checked = None if scale is None else _checked(scale)
-        self._at_s = self._reached()
+        self._at_s = self.read()
         if self._since is not None:
             self._since = self._now()
         self._scale = checked
         self._tell()
 
     def read(self) -> float:
-        """Return where it stands; infinite when all is due at once."""
-        return float("inf") if self._scale is None and self._since is not None else self._reached()
-
-    def _reached(self) -> float:
-        if self._since is None or self._scale is None:
+        """Return where it stands; infinite when all is due at once, and has been since it was started."""
+        if self._since is None:
             return self._at_s
+        if self._scale is None:
+            return float("inf")
         return self._at_s + (self._now() - self._since) * self._scale
 
     def seconds_until(self, at_s: float) -> float:
@@ -68,7 +67,7 @@ class ReplayClock:
     def pause(self) -> None:
         """Let it stand where it is."""
         if self._since is not None:
-            self._at_s, self._since = self._reached(), None
+            self._at_s, self._since = self.read(), None
             self._tell()
 
     def seek(self, at_s: float) -> None:

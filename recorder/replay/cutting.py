@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
-
-from recorder.feed.messages import read
 
 
 def cut(payload: bytes, parts: Sequence[int]) -> bytes:
     """Return a message that bears only these of its packets, each in its own bytes: one alone, several as an array.
 
-    A message of a form that cannot be taken apart is returned whole.
+    ``parts`` count as `feed.messages.Packet.part` does. A message of a form that cannot be taken apart is returned
+    whole.
     """
     packets = _packets(payload)
     if not packets or max(parts) >= len(packets):
@@ -24,24 +23,25 @@ def cut(payload: bytes, parts: Sequence[int]) -> bytes:
 def _packets(payload: bytes) -> list[bytes]:
     """Return the packets in a message, in the order of `feed.messages`: its elements, or those under ``action``."""
     try:
-        raw = msgspec.json.decode(payload, type=list[msgspec.Raw] | dict[str, msgspec.Raw])
+        items = _elements(payload) if payload.lstrip().startswith(b"[") else [payload.strip()]
+        return [packet for item in items for packet in _unwrapped(item)]
     except (msgspec.DecodeError, UnicodeDecodeError):
         return []
-    found: list[bytes] = []
-    for item in raw if isinstance(raw, list) else [msgspec.Raw(payload)]:
-        found.extend(_unwrapped(bytes(item)))
-    return found
 
 
 def _unwrapped(item: bytes) -> list[bytes]:
-    try:
-        keys = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:
-        return []
-    if "fixtureAction" in keys:
+    fields = _fields(item)
+    if "fixtureAction" in fields:
         return [item]
-    wrapped = bytes(keys.get("action", b""))
-    if wrapped.startswith(b"["):
-        elements = msgspec.json.decode(wrapped, type=list[msgspec.Raw])
-        return [inner for element in elements for inner in [bytes(element)] if read(inner).packets]
-    return [wrapped] if wrapped and read(wrapped).packets else []
+    wrapped = bytes(fields.get("action", b""))
+    inner = _elements(wrapped) if wrapped.startswith(b"[") else [wrapped]
+    return [each for each in inner if "fixtureAction" in _fields(each)]
+
+
+def _elements(array: bytes) -> list[bytes]:
+    return [bytes(element) for element in msgspec.json.decode(array, type=list[msgspec.Raw])]
+
+
+def _fields(item: bytes) -> Mapping[str, msgspec.Raw]:
+    """Return an object's fields as they are written; what is no object has none."""
+    return msgspec.json.decode(item, type=dict[str, msgspec.Raw]) if item.startswith(b"{") else {}

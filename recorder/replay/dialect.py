@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from urllib.parse import parse_qs
 
-ACCEPT_MISSING = "Request is missing required HTTP header 'Accept'"
-"""Both of the vendor's pages: the text of "400: Bad Request"."""
+from recorder.feed.endpoint import ACCEPT
 
-NOT_AUTHENTICATED = "{The supplied authentication is invalid}"
+ACCEPT_MISSING = "{\n    Request is missing required HTTP header 'Accept'\n}"
+"""Both of the vendor's pages: the text of "400: Bad Request"; braced, and no JSON."""
+
+NOT_AUTHENTICATED = "{\n    The supplied authentication is invalid\n}"
 """Both of the vendor's pages: the text of "401: Unauthorized"; braced, and no JSON."""
 
 TOKEN_REFUSED = json.dumps({"errorMessage": "Supplied token could not be authenticated"})
@@ -66,6 +68,12 @@ def skipped(query: str, base: int | None) -> int:
     return max(0, int(given) - base)
 
 
+def accepts(headers: Sequence[str]) -> bool:
+    """Say whether the vendor's media type stands in the Accept headers, alone or among others."""
+    named = (each.replace(" ", "").lower() for header in headers for each in header.split(","))
+    return ACCEPT in named
+
+
 def is_fast(query: str) -> bool:
     """Say whether the query asks for ``speed=fast``."""
     return parse_qs(query).get("speed") == ["fast"]
@@ -75,7 +83,7 @@ def token_of(message: str | bytes) -> str | None:
     """Return the token of the first message, None when it holds none."""
     try:
         token = json.loads(message)["authToken"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     return token if isinstance(token, str) else None
 

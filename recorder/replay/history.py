@@ -1,4 +1,4 @@
-"""The troubles that were recorded, as what happens again: drops, times without a connection, heartbeats, odd messages.
+"""The troubles that were recorded, as what happens again: drops, times without a connection, silences, odd messages.
 
 Pure: recorded connections in, moments on the replay's axis out.
 """
@@ -6,7 +6,7 @@ Pure: recorded connections in, moments on the replay's axis out.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -14,8 +14,15 @@ from recorder.replay.pace import Axis
 from recorder.replay.recordings import Connection, Recording
 from recorder.replay.troubles import Drop, Say
 
+_NEVER = float("inf")
+
 _SENDABLE = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015)})
 """Close codes that can be sent; the others are what a client makes of a connection that broke."""
+
+_LONGEST_REASON = 123  # bytes, RFC 6455, 5.5.1
+
+_MISSED_BEATS = 2.0
+"""So many intervals without a heartbeat are a silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +36,15 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """A time in which the recorder was connected; ``beat_s`` and ``auth_reply`` as in `Connection`."""
+    """A time in which the recorder was connected; ``beat_s`` and ``auth_reply`` as in `Connection`.
+
+    ``silent_from_s``: from when on no more heartbeats came until its end; infinite: they did.
+    """
 
     from_s: float
     to_s: float
     beat_s: float | None
+    silent_from_s: float
     auth_reply: bytes | None
 
 
@@ -44,23 +55,44 @@ class History:
         self._path = recording.path
         self._connections = [each for each in recording.connections if each.closed_us != each.opened_us]
         self._axis = axis
-        self.spells = self._spells(end_s)
+        together = _together(self._connections)
+        # Nobody who connects to a replay is there before its first message.
+        self._groups = [group for group in together if group is together[-1] or self._end_s(group) > 0]
+        self.spells = [self._spell(number, end_s) for number in range(len(self._groups))]
         self._begins = [spell.from_s for spell in self.spells]
 
-    def _spells(self, end_s: float) -> list[Spell]:
-        found = []
-        for number, each in enumerate(self._connections):
-            is_last = number == len(self._connections) - 1
-            # After its last connection a recorder has all it wanted: the vendor stays.
-            ends = float("inf") if is_last or each.closed_us is None else self._axis.seconds(each.closed_us)
-            begins = 0.0 if number == 0 else self._axis.seconds(each.opened_us)
-            found.append(Spell(min(begins, end_s), ends, each.beat_s, each.auth_reply))
-        return found
+    def _spell(self, number: int, end_s: float) -> Spell:
+        group = self._groups[number]
+        ending = _ending(group)
+        begins = 0.0 if number == 0 else max(0.0, self._axis.seconds(group[0].opened_us))
+        ends, silent = _NEVER, _NEVER
+        if number + 1 < len(self._groups):  # after its last connection a recorder has all it wanted: the vendor stays
+            following = self._groups[number + 1][0].opened_us
+            ends = self._axis.seconds(following) if ending is None else self._end_s(group)
+            silent = _NEVER if ending is None else self._silent_from_s(ending)
+        beats = [each.beat_s for each in group if each.beat_s is not None]
+        replies = [each.auth_reply for each in group if each.auth_reply is not None]
+        return Spell(min(begins, end_s), ends, next(iter(beats), None), silent, next(iter(replies), None))
+
+    def _end_s(self, group: Sequence[Connection]) -> float:
+        ending = _ending(group)
+        return _NEVER if ending is None or ending.closed_us is None else self._axis.seconds(ending.closed_us)
+
+    def _silent_from_s(self, ending: Connection) -> float:
+        """Return when heartbeats ceased, where they did long enough before the end."""
+        assert ending.closed_us is not None
+        if ending.beat_s is None or ending.last_beat_us is None:
+            return 0.0
+        silence_s = (ending.closed_us - ending.last_beat_us) / 1e6
+        return self._axis.seconds(ending.last_beat_us) if silence_s > _MISSED_BEATS * ending.beat_s else _NEVER
 
     def spell(self, at_s: float) -> Spell | None:
         """Return the connected time that a moment falls into, None when there was no connection."""
         number = bisect_right(self._begins, at_s) - 1
-        return self.spells[number] if number >= 0 and at_s < self.spells[number].to_s else None
+        if number < 0:
+            return None
+        spell = self.spells[number]
+        return spell if at_s < spell.to_s or spell.to_s == _NEVER else None
 
     def away_s(self, at_s: float) -> float:
         """Return for how long from a moment on there was no connection; 0 when there was one."""
@@ -71,17 +103,42 @@ class History:
 
     def happenings(self) -> Iterator[Happening]:
         """Yield the drops and the odd messages."""
-        for number, each in enumerate(self._connections):
-            for at_us, payload in each.said:
-                yield Happening(max(0.0, self._axis.seconds(at_us)), self._path, Say(payload))
-            if each.closed_us is not None and number < len(self._connections) - 1:
-                yield Happening(self._axis.seconds(each.closed_us), self._path, _drop(each))
+        for each in self._connections:
+            for at_us, payload, opcode in each.said:
+                yield Happening(max(0.0, self._axis.seconds(at_us)), self._path, Say(payload, opcode))
+        for group in self._groups[:-1]:
+            ending = _ending(group)
+            if ending is not None:
+                yield Happening(self._end_s(group), self._path, _drop(ending))
+
+
+def _together(connections: Iterable[Connection]) -> list[list[Connection]]:
+    """Return the connections in groups of those that were open together, by time: an audit's beside the one it audits.
+
+    The end of one of these is none of the group. One whose end nobody wrote down ended with the next at the latest.
+    """
+    groups: list[list[Connection]] = []
+    until = 0
+    for each in sorted(connections, key=attrgetter("opened_us")):
+        if groups and each.opened_us < until:
+            groups[-1].append(each)
+        else:
+            groups.append([each])
+        until = max(until, each.closed_us or each.opened_us)
+    return groups
+
+
+def _ending(group: Sequence[Connection]) -> Connection | None:
+    """Return the connection that ended last, None where nobody wrote that down."""
+    ended = [(each.closed_us, number) for number, each in enumerate(group) if each.closed_us is not None]
+    return group[max(ended)[1]] if ended else None
 
 
 def _drop(connection: Connection) -> Drop:
     code = connection.close_code
     if code is not None and (code in _SENDABLE or 3000 <= code < 5000):
-        return Drop(code, connection.close_reason)
+        reason = connection.close_reason.encode("utf-8", "replace")[:_LONGEST_REASON]
+        return Drop(code, reason.decode("utf-8", "ignore"))
     return Drop("eof")
 
 

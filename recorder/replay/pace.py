@@ -8,13 +8,17 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
+from operator import ge, le
 from typing import Literal
 
 from recorder.errors import UsageError
-from recorder.query.moments import at_time, last_before
+from recorder.model import ACTIONS
+from recorder.query.moments import at_time
 from recorder.replay.recordings import UNKNOWN_US, Recording
 
 Times = Literal["received", "vendor"]
+Clocks = Sequence[tuple[int | None, int | None]]
+"""Period and seconds of the match's clock at each message."""
 
 _CLOCK = re.compile(r"(?:(\d{1,3})/)?(\d{1,4}):([0-5]\d)")
 _FORMS = "MM:SS or PERIOD/MM:SS of the match's clock, a time such as 2016-06-10T19:02:00Z, or kickoff"
@@ -34,6 +38,11 @@ class Pace:
     every_s: float | None = None
     begin: str = "first"
     max_gap_s: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, seconds in (("between two messages", self.every_s), ("in a gap", self.max_gap_s)):
+            if seconds is not None and not 0 <= seconds < float("inf"):
+                raise UsageError(f"there cannot be {seconds:g} s {name}; expected 0 or more")
 
 
 class Axis:
@@ -86,6 +95,8 @@ def schedule(recordings: Sequence[Recording], pace: Pace) -> Schedule:
     """Return when everything is due. Raises UsageError for a beginning that no recording has."""
     began = _beginning(recordings, pace.begin)
     if pace.every_s is not None:
+        if _time(pace.begin) is not None:
+            raise UsageError(f"with a fixed time between messages no recorded time has a place: {pace.begin}")
         every_s = pace.every_s
         dues = [array("d", (index * every_s for index in range(len(each.firsts)))) for each in recordings]
         begin_s = min((dues[stream][index] for stream, index in began), default=0.0)
@@ -96,12 +107,17 @@ def schedule(recordings: Sequence[Recording], pace: Pace) -> Schedule:
     begin_s = min((dues[stream][index] for stream, index in began), default=0.0)
     if (at_us := _time(pace.begin)) is not None:
         begin_s = max(0.0, axis.seconds(at_us))
+        if at_us > max((each[-1] for each in times if each), default=at_us):
+            raise UsageError(f"everything had been received before {pace.begin}; expected {_FORMS}")
     return Schedule(dues, begin_s, max((each[-1] for each in dues if each), default=0.0), axis)
 
 
 def _times(recording: Recording, which: Times) -> Sequence[int]:
-    """Return recorded times that never fall. A packet without a time of the vendor's came with the one before it."""
-    if which == "received":
+    """Return recorded times that never fall. A packet without a time of the vendor's came with the one before it.
+
+    Messages of channels without packets have none at all: they keep those of receipt.
+    """
+    if which == "received" or recording.stream.channel != ACTIONS:
         return recording.received_us
     known = [each for each in recording.occurred_us if each != UNKNOWN_US]
     if not known:
@@ -130,19 +146,40 @@ def _time(said: str) -> int | None:
         raise UsageError(f"{error}; or {_FORMS}") from None
 
 
-def _index(clocks: Sequence[tuple[int | None, int | None]], said: str) -> int | None:
+def _index(clocks: Clocks, said: str) -> int | None:
     """Return the first message at which the match has come to a point of its clock, None when it never does."""
     if said == "kickoff":
-        return _first((period or 0) >= 1 for period, _ in clocks)
+        return first_in_play(clocks)
     found = _CLOCK.fullmatch(said)
     assert found is not None
     seconds = int(found[2]) * 60 + int(found[3])
     if found[1] is None:
-        return _first((period or 0) >= 1 and (clock or 0) >= seconds for period, clock in clocks)
+        periods = sorted({at for at, _ in clocks if at is not None and at >= 1})
+        reached = (_reached(clocks, period, seconds) for period in periods if seconds <= _highest(clocks, period))
+        return next((index for index in reached if index is not None), None)
     period = int(found[1])
-    steps = [(index, at, clock) for index, (at, clock) in enumerate(clocks)]
-    index = last_before(steps, period, seconds) + 1
-    return index if index < len(clocks) else None
+    ways = (_reached(clocks, period, seconds), _first((at or 0) > period for at, _ in clocks))
+    return min((index for index in ways if index is not None), default=None)
+
+
+def _reached(clocks: Clocks, period: int, seconds: int) -> int | None:
+    """Return the first message at which the clock of a period stands at ``seconds`` or has passed them.
+
+    It counts down in a period in which it falls more often than it rises.
+    """
+    known = [clock for at, clock in clocks if at == period and clock is not None]
+    falls = sum((later > earlier) - (later < earlier) for earlier, later in pairwise(known)) < 0
+    passed = ge if not falls else le
+    return _first(at == period and clock is not None and passed(clock, seconds) for at, clock in clocks)
+
+
+def _highest(clocks: Clocks, period: int) -> int:
+    return max((clock for at, clock in clocks if at == period and clock is not None), default=-1)
+
+
+def first_in_play(clocks: Clocks) -> int | None:
+    """Return the first message (its index) of a match that has begun, None when it never does."""
+    return _first((period or 0) >= 1 for period, _ in clocks)
 
 
 def _first(holds: Iterable[bool]) -> int | None:

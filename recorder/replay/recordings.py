@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from importlib import resources
 from itertools import accumulate
 
+from recorder.errors import UsageError
 from recorder.feed.actions import parse
 from recorder.feed.endpoint import parse_path, path
 from recorder.feed.messages import read
-from recorder.model import Stream
+from recorder.model import Fields, Opcode, Stream
 
 UNKNOWN_US = -(2**63)
 """Where a packet tells no time of its own."""
@@ -25,9 +26,9 @@ _BEGAN_US = 946_684_800_000_000  # the year 2000: when recordings that know only
 class Connection:
     """One connection of the recorder that made the recording; times in microseconds UTC.
 
-    ``closed_us`` is None where nobody wrote it down. ``beat_s``: seconds between heartbeats, None where none came.
-    ``auth_reply``: what answered the token. ``said``: whatever else came that is neither packet nor heartbeat, each
-    with its time.
+    ``closed_us`` is None where nobody wrote it down. ``beat_s``: seconds between heartbeats, ``last_beat_us``: when the
+    last one came; None where none did. ``auth_reply``: what answered the token. ``said``: whatever else came that is
+    neither packet nor heartbeat, each with its time.
     """
 
     opened_us: int
@@ -35,8 +36,9 @@ class Connection:
     close_code: int | None = None
     close_reason: str = ""
     beat_s: float | None = None
+    last_beat_us: int | None = None
     auth_reply: bytes | None = None
-    said: Sequence[tuple[int, bytes]] = ()
+    said: Sequence[tuple[int, bytes, Opcode]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +102,17 @@ def made(
     """Return a recording of packets that somebody has at hand, each a message of its own.
 
     ``stream``: the stream or its path (``media/soccer/<uuid>``). ``offsets_s``: when each came, in seconds since the
-    first; without them one second lies between two.
+    first; without them one second lies between two. Raises UsageError where they do not fit together, and for a
+    message that does not bear one packet.
     """
-    named = parse_path(stream) if isinstance(stream, str) else stream
+    try:
+        named = parse_path(stream) if isinstance(stream, str) else stream
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     offsets = offsets_s or range(len(packets))
-    fields = [parse(read(packet).packets[0].envelope) for packet in packets]
+    if len(offsets) != len(packets):
+        raise UsageError(f"{named}: {len(packets)} packets and {len(offsets)} times; expected one for each")
+    fields = [_fields(named, number, packet) for number, packet in enumerate(packets)]
     return Recording(
         stream=named,
         title=title or str(named),
@@ -116,3 +124,10 @@ def made(
         clocks=[(each.current_period, each.current_clock_seconds) for each in fields],
         official_score=official_score,
     )
+
+
+def _fields(stream: Stream, number: int, packet: bytes) -> Fields:
+    borne = read(packet).packets
+    if len(borne) != 1:
+        raise UsageError(f"{stream}: message {number} bears {len(borne)} packets with a fixtureAction; expected one")
+    return parse(borne[0].envelope)

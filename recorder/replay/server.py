@@ -13,18 +13,19 @@ import ssl
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
-from recorder.feed import endpoint
+from recorder.errors import RecorderError
 from recorder.replay import dialect, history
 from recorder.replay.behaviour import Behaviour
 from recorder.replay.clock import ReplayClock
@@ -37,7 +38,23 @@ from recorder.replay.troubles import FLAWLESS, Plan, Refusal, told
 
 _log = logging.getLogger(__name__)
 
+# The library logs frames at DEBUG, and the first frame of a client is its token.
+_MUTE = logging.Logger("recorder.replay.mute", logging.CRITICAL + 1)
+
+_BACKLOG = 1024  # a thousand clients may come at once
+_GOODBYE_S = 2.0
+
 Source = str | Path | Sequence[Recording] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """What was decided of a connection at its handshake."""
+
+    track: Track
+    plan: Plan
+    skip: int
+    is_fast: bool
 
 
 class ReplayServer:
@@ -66,7 +83,8 @@ class ReplayServer:
         self._host, self._port, self._tls = host, port, tls
         self._on_trouble = on_trouble or _logged
         self._attempts: Counter[str] = Counter()
-        self._admitted: WeakKeyDictionary[ServerConnection, tuple[Plan, int, bool]] = WeakKeyDictionary()
+        self._admitted: WeakKeyDictionary[ServerConnection, _Admitted] = WeakKeyDictionary()
+        self._connections: WeakSet[ServerConnection] = WeakSet()
         self._talks: set[Talk] = set()
         self._clients = 0
         self._sent = 0
@@ -103,6 +121,11 @@ class ReplayServer:
         return len(self._talks)
 
     @property
+    def clients_by_path(self) -> Counter[str]:
+        """How many of them each stream has."""
+        return Counter(talk.track.recording.path for talk in self._talks)
+
+    @property
     def sent(self) -> int:
         """How many messages that bear packets were sent in all."""
         return self._sent + sum(talk.sent for talk in self._talks)
@@ -117,18 +140,20 @@ class ReplayServer:
             assert due.axis is not None
             self._histories = {each.path: history.History(each, due.axis, due.end_s) for each in recordings}
         async with AsyncExitStack() as opening:
-            listening = await opening.enter_async_context(
-                serve(
-                    self._converse,
-                    self._host,
-                    self._port,
-                    ssl=self._tls,
-                    process_request=self._admit,
-                    compression=None,
-                    ping_interval=None,
-                    max_queue=1,
-                )
+            listening = await serve(
+                self._converse,
+                self._host,
+                self._port,
+                ssl=self._tls,
+                process_request=self._answer,
+                compression=None,
+                ping_interval=None,
+                max_queue=1,
+                backlog=_BACKLOG,
+                logger=_MUTE,
+                create_connection=self._connection,  # type: ignore[arg-type]
             )
+            opening.push_async_callback(self._close, listening)
             self._port = listening.sockets[0].getsockname()[1]
             host = f"[{self._host}]" if ":" in self._host else self._host
             self.address = f"{'ws' if self._tls is None else 'wss'}://{host}:{self._port}"
@@ -144,8 +169,28 @@ class ReplayServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the port and every connection."""
-        await self._open.aclose()
-        self._playing = None
+        try:
+            await self._open.aclose()
+        finally:
+            self._playing = None
+
+    def _connection(self, *arguments: Any, **options: Any) -> ServerConnection:
+        made = ServerConnection(*arguments, **options)
+        self._connections.add(made)
+        return made
+
+    async def _close(self, listening: Server) -> None:
+        """Say goodbye to every client (1001), free the port, and cut off whoever does not listen."""
+        listening.close()
+        try:
+            async with asyncio.timeout(_GOODBYE_S):
+                await listening.wait_closed()
+        except TimeoutError:
+            # Also those that have said nothing yet, which the library knows nothing of.
+            for connection in list(self._connections):
+                if hasattr(connection, "transport"):  # not before the end of a TLS handshake
+                    connection.transport.abort()
+            await listening.wait_closed()
 
     def _found(self) -> Sequence[Recording]:
         match self._source:
@@ -158,18 +203,26 @@ class ReplayServer:
                 return stored(url, self._fixtures)
         return self._source
 
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        try:
+            return self._admit(connection, request)
+        except Exception:
+            _log.exception("a handshake broke off")  # the library answers 500, and its own log is mute
+            raise
+
     def _admit(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer the handshake: None lets it through."""
-        address = urlsplit(request.path)
-        if request.headers.get("Accept") != endpoint.ACCEPT:
+        path, _, query = request.path.partition("?")
+        if not dialect.accepts(request.headers.get_all("Accept")):
             return connection.respond(HTTPStatus.BAD_REQUEST, dialect.ACCEPT_MISSING)
-        given = dialect.bearer(request.headers.get("Authorization"))
-        if given is not None and self._behaviour.token not in (None, given):
+        given = [dialect.bearer(header) for header in request.headers.get_all("Authorization")]
+        if self._behaviour.token is not None and any(token not in (None, self._behaviour.token) for token in given):
             return connection.respond(HTTPStatus.UNAUTHORIZED, dialect.NOT_AUTHENTICATED)
-        track = self.playing.tracks.get(address.path)
+        # The ids of fixtures may be written in capitals, those in other paths are as they are.
+        track = self.playing.tracks.get(path) or self.playing.tracks.get(path.lower())
         if track is None:
             return connection.respond(HTTPStatus.NOT_FOUND, dialect.UNKNOWN_FIXTURE)
-        return self._admit_to(track, connection, address.query)
+        return self._admit_to(track, connection, query)
 
     def _admit_to(self, track: Track, connection: ServerConnection, query: str) -> Response | None:
         stream = track.recording.stream
@@ -178,7 +231,7 @@ class ReplayServer:
         plan = FLAWLESS
         if self._behaviour.troublemaker is not None:
             attempt = self._attempts[track.recording.path]
-            plan = self._behaviour.troublemaker.plan(stream, attempt, min(skip, track.length), track.length)
+            plan = self._behaviour.troublemaker.plan(stream, attempt, track.index(skip), track.length)
         refusal = plan.refusal or self._refusal_as_recorded(track)
         if refusal is not None:
             self._tell(track, told(refusal))
@@ -189,7 +242,7 @@ class ReplayServer:
         if plan.from_start or plan.offset:
             self._tell(track, {"trouble": "wrong_start", "asked": skip, "offset": plan.offset})
             skip = 0 if plan.from_start else max(0, skip + plan.offset)
-        self._admitted[connection] = plan, skip, dialect.is_fast(query)
+        self._admitted[connection] = _Admitted(track, plan, skip, dialect.is_fast(query))
         return None
 
     def _refusal_as_recorded(self, track: Track) -> Refusal | None:
@@ -199,25 +252,30 @@ class ReplayServer:
         return Refusal(503, "the recorder was not connected at this time")
 
     async def _converse(self, connection: ServerConnection) -> None:
-        plan, skip, is_fast = self._admitted[connection]
-        assert connection.request is not None
-        path = urlsplit(connection.request.path).path
+        admitted = self._admitted.pop(connection)
+        path = admitted.track.recording.path
         self._clients += 1
         talk = Talk(
             connection,
-            self.playing.tracks[path],
+            admitted.track,
             self._behaviour,
-            plan,
+            admitted.plan,
             number=self._clients,
-            skip=skip,
-            is_fast=is_fast,
+            skip=admitted.skip,
+            is_fast=admitted.is_fast,
             history=self._histories.get(path),
-            now_s=self.clock.read,
+            clock=self.clock,
             on_trouble=self._on_trouble,
         )
         self._talks.add(talk)
         try:
             await talk.run()
+        except RecorderError as error:
+            _log.error("%s cannot be sent: %s", path, error)
+            await connection.close(CloseCode.INTERNAL_ERROR, "the recording cannot be read")
+        except Exception:
+            _log.exception("%s: the talk with client %d broke off", path, talk.number)
+            await connection.close(CloseCode.INTERNAL_ERROR)
         finally:
             self._talks.discard(talk)
             self._sent += talk.sent

@@ -65,7 +65,7 @@ class Plan:
     """What one connection meets.
 
     ``refusal``: it does not come to be. ``auth_delay_s``: the token is answered so much later. ``offset``: where the
-    list begins against what was asked for (1: one message later); ``from_start``: at its beginning whatever was asked
+    list begins against what was asked for (1: one packet later); ``from_start``: at its beginning whatever was asked
     for. ``troubles``: by the index of a message, what happens right before it is sent.
     """
 

@@ -15,6 +15,7 @@ _APART = frozenset(
         ("doctor", "fixture"),
         ("export", "to"),
         ("probe", "watch"),
+        ("replay", "from"),
     }
 )
 """Options that take or mean something else than the same name does elsewhere: their variable names the command too."""

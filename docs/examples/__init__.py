@@ -1,0 +1,1 @@
+"""Programs that a reader may copy; tests run them."""
