@@ -14,10 +14,10 @@ from typing import Literal
 from recorder.errors import UsageError
 from recorder.model import ACTIONS
 from recorder.query.moments import at_time
-from recorder.replay.recordings import UNKNOWN_US, Recording
+from recorder.replay.recordings import UNKNOWN_US, Clock, Recording
 
 Times = Literal["received", "vendor"]
-Clocks = Sequence[tuple[int | None, int | None]]
+Clocks = Sequence[Clock]
 """Period and seconds of the match's clock at each message."""
 
 _CLOCK = re.compile(r"(?:(\d{1,3})/)?(\d{1,4}):([0-5]\d)")

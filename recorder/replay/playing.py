@@ -15,6 +15,8 @@ from recorder.replay.history import Happening
 from recorder.replay.pace import Schedule, first_in_play, happened
 from recorder.replay.recordings import Recording
 
+_NEVER = float("inf")
+
 
 class Track:
     """One recording while it is played. ``head``: how many of its messages there are by now."""
@@ -107,7 +109,7 @@ class Playing:
 
         When the clock is set on, what lies between happens too, at once; when it is set back, it is still to come.
         """
-        reached = float("inf")
+        reached = _NEVER
         later: deque[Happening] = deque()
         while True:
             self._changed.clear()
@@ -138,9 +140,9 @@ class Playing:
                 else:
                     heapq.heappop(left)
             upcoming = [each[0] for each in left[:1]] + [each.at_s for each in islice(later, 1)]
-            seconds = self.clock.seconds_until(min(upcoming, default=float("inf")))
+            seconds = self.clock.seconds_until(min(upcoming)) if upcoming else _NEVER
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if seconds == float("inf") else seconds):
+                async with asyncio.timeout(None if seconds == _NEVER else seconds):
                     await self._changed.wait()
             if not self._changed.is_set():
                 here = self.clock.read()

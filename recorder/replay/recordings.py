@@ -19,6 +19,9 @@ from recorder.model import Fields, Opcode, Stream
 UNKNOWN_US = -(2**63)
 """Where a packet tells no time of its own."""
 
+Clock = tuple[int | None, int | None]
+"""Period and seconds of the match's clock, None where a packet tells none."""
+
 _BEGAN_US = 946_684_800_000_000  # the year 2000: when recordings that know only offsets begin
 
 
@@ -57,7 +60,7 @@ class Recording:
     received_us: Sequence[int]
     occurred_us: Sequence[int]
     load: Callable[[], Sequence[bytes]]
-    clocks: Sequence[tuple[int | None, int | None]] = ()
+    clocks: Sequence[Clock] = ()
     connections: Sequence[Connection] = field(default=(), repr=False)
     official_score: tuple[int, int] | None = None
 

@@ -17,7 +17,7 @@ from recorder.model import ACTIONS, FIXTURE, Opcode, Stream
 from recorder.query.reading import Reader, reading
 from recorder.query.selecting import select_streams
 from recorder.replay.cutting import cut
-from recorder.replay.recordings import UNKNOWN_US, Connection, Recording
+from recorder.replay.recordings import UNKNOWN_US, Clock, Connection, Recording
 
 _RAW = "WHERE stream_id = :id AND kind = 'unknown' ORDER BY session_id, frame_number"
 """The list of a channel whose messages have no positions: what comes again on a later connection is not stored."""
@@ -33,18 +33,20 @@ def stored(database_url: str, wanted: Sequence[str] = (), feed: str | None = Non
     """
     with reading(database_url) as reader:
         rows = [row for row in select_streams(reader, wanted, feed) if row.channel != FIXTURE]
-        found = [_recording(reader, database_url, row) for row in rows]
+        # One of each is kept: in a season the same clocks come again and again.
+        kept: dict[Clock, Clock] = {}
+        found = [_recording(reader, database_url, row, kept) for row in rows]
     held = [recording for recording in found if recording.packets]
     if not held:
         raise UsageError("the archive holds no actions to replay; record a match first")
     return sorted(held, key=lambda recording: (recording.received_us[0], recording.path))
 
 
-def _recording(reader: Reader, database_url: str, row: Row[Any]) -> Recording:
+def _recording(reader: Reader, database_url: str, row: Row[Any], kept: dict[Clock, Clock]) -> Recording:
     stream = Stream(row.feed, row.sport, row.fixture_id, row.channel)
     question = _Question(database_url, stream, _epoch(reader, stream.stream_id))
     firsts, received, occurred = array("q"), array("q"), array("q")
-    clocks: list[tuple[int | None, int | None]] = []
+    clocks: list[Clock] = []
     packets = 0
     for first, *others in _messages(question.times(reader)):
         firsts.append(packets)
@@ -52,7 +54,8 @@ def _recording(reader: Reader, database_url: str, row: Row[Any]) -> Recording:
         # A message placed later than it came does not make time run backwards.
         received.append(max(first.received_us, received[-1] if received else first.received_us))
         occurred.append(UNKNOWN_US if first.occurred_us is None else first.occurred_us)
-        clocks.append((first.current_period, first.current_clock_seconds))
+        clock = first.current_period, first.current_clock_seconds
+        clocks.append(kept.setdefault(clock, clock))
     return Recording(
         stream=stream,
         title=_title(reader, stream),
