@@ -23,6 +23,8 @@ def handled(*steps: Callable[[str], None]) -> Iterator[None]:
     left = list(steps)
 
     def asked(number: signal.Signals) -> None:
+        if not left:
+            return  # several came before the loop looked
         step = left.pop(0)
         if not left:
             for each in _ASKING:

@@ -161,8 +161,11 @@ def serve(orders: socket.socket) -> None:
             os.write(tell, str(child).encode())
             os._exit(0)  # whose child has to be adopted
         os.waitpid(between, 0)
-        orders.send(os.read(told, 32))
-        for file in (told, tell, *files):
+        os.close(tell)
+        number = os.read(told, 32)
+        os.read(told, 1)  # the end: it has its own files and no others, and may be looked at as what exec has made
+        orders.send(number)
+        for file in (told, *files):
             os.close(file)
 
 

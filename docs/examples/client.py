@@ -43,7 +43,7 @@ async def packets(address: str, token: str, pause_s: float = 1.0) -> AsyncIterat
                         seen.add(content)
                         overlap = OVERLAP
                         yield packet
-                        if packet["finished"]:
+                        if packet.get("finished"):
                             return
         except InvalidStatus as refused:
             if refused.response.status_code in (400, 401, 403, 404):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import resource
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -17,7 +18,6 @@ from recorder.cli.options import (
     LogFormat,
     LogLevel,
     Quiet,
-    TokenFile,
     Verbose,
     command,
     duration_option,
@@ -27,7 +27,6 @@ from recorder.errors import UsageError
 
 if TYPE_CHECKING:
     from recorder.replay import Pace, ReplayServer
-    from recorder.replay.behaviour import Troublemaker
     from recorder.replay.trouble_log import TroubleLog
 
 _BASES = {"0": 0, "1": 1, "ignored": None}
@@ -48,7 +47,12 @@ def replay(
     tls_key: Annotated[
         Path | None, typer.Option("--tls-key", help="Its private key (PEM), when that is in a file of its own.")
     ] = None,
-    token_file: TokenFile = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--token-file", envvar="RECORDER_TOKEN_FILE", help="File (mode 600) with the only token that is let in."
+        ),
+    ] = None,
     scale: Annotated[
         float, typer.Option("--scale", min=0.001, max=1_000_000, help="How many times as fast as recorded.")
     ] = 1.0,
@@ -81,7 +85,7 @@ def replay(
     start_position_base: Annotated[
         Literal["0", "1", "ignored"],
         typer.Option(
-            "--start-position-base", help="startPosition=5: skip five, begin with the fifth, or all the same."
+            "--start-position-base", help="startPosition=5: skip five, begin with the fifth, or always from the first."
         ),
     ] = "0",
     as_recorded: Annotated[
@@ -105,14 +109,20 @@ def replay(
     from recorder.config import TokenSource
     from recorder.replay import Behaviour, ReplayServer
     from recorder.replay.certificate import server_tls
+    from recorder.replay.chaos import Chaos, most_resent
     from recorder.replay.stored import stored
     from recorder.replay.trouble_log import TroubleLog
 
+    if speed == "fast" and not paused and (every is not None or max_gap is not None):
+        raise UsageError("with --speed fast all is due at once: leave it out, or --every and --max-gap")
+    if not host.strip():
+        raise UsageError("--host names no address; leave it out to listen on this machine only")
     if tls_key is not None and tls_cert is None:
         raise UsageError("--tls-key without --tls-cert: name the certificate that it belongs to")
     token = TokenSource(token_file).read() if token_file else None
     if token is not None:
         logs.keep_secret(token)
+    recordings = stored(database_url, fixtures or (), feed)
     behaviour = Behaviour(
         scale=None if speed == "fast" else scale,
         pace=_pace(times, every, max_gap, from_, start_at),
@@ -121,14 +131,12 @@ def replay(
         token=None if token is None else token.reveal(),
         start_position_base=_BASES[start_position_base],
         as_recorded=as_recorded,
-        troublemaker=_chaos(chaos),
+        troublemaker=None if chaos is None else Chaos(chaos, most_resent=most_resent(recordings)),
         is_paused=paused,
     )
     tls = None if tls_cert is None else server_tls(tls_cert, tls_key)
     with TroubleLog(troubles) as log:
-        server = ReplayServer(
-            stored(database_url, fixtures or (), feed), behaviour, host=host, port=port, tls=tls, on_trouble=log.note
-        )
+        server = ReplayServer(recordings, behaviour, host=host, port=port, tls=tls, on_trouble=log.note)
         notes = [] if quiet else [*_exposed(host, has_token=token is not None, has_tls=tls is not None)]
         asyncio.run(_serve(server, log, notes, where=f"{host}, port {port}", quiet=quiet))
 
@@ -143,14 +151,6 @@ def _pace(times: str, every: float | None, max_gap: float | None, from_: str | N
     return Pace(times=times, every_s=every, begin=from_ or start_at or "first", max_gap_s=max_gap)  # type: ignore[arg-type]
 
 
-def _chaos(seed: int | None) -> Troublemaker | None:
-    if seed is None:
-        return None
-    from recorder.replay.chaos import Chaos
-
-    return Chaos(seed)
-
-
 def _exposed(host: str, *, has_token: bool, has_tls: bool) -> list[str]:
     """Return what somebody should know who opens a port beyond this machine."""
     try:
@@ -159,9 +159,21 @@ def _exposed(host: str, *, has_token: bool, has_tls: bool) -> list[str]:
         is_local = False
     if is_local:
         return []
+    is_any = host in ("0.0.0.0", "::")  # noqa: S104 - what a user asked for
+    notes = [f"others dial this machine's name or address in place of {host}"] if is_any else []
     if not has_token:
-        return ["anybody who reaches this port can read the matches; --token-file lets in only who has its token"]
-    return [] if has_tls else ["clients send the token in clear over the network; --tls-cert encrypts it"]
+        return [
+            *notes,
+            "anybody who reaches this port can read the matches; --token-file lets in only who has its token",
+        ]
+    return notes if has_tls else [*notes, "clients send the token in clear over the network; --tls-cert encrypts it"]
+
+
+def _allow_many_clients() -> None:
+    """Each client takes a file descriptor; 1,024 are the usual limit, which any process may raise to the hard one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 async def _serve(server: ReplayServer, log: TroubleLog, notes: list[str], *, where: str, quiet: bool) -> None:
@@ -172,14 +184,16 @@ async def _serve(server: ReplayServer, log: TroubleLog, notes: list[str], *, whe
 
     stopped = asyncio.Event()
     log.failed = stopped.set
-    with signals.handled(lambda _name: stopped.set()):
+    # A second signal changes nothing, a third one kills. A terminal that is closed ends it, too.
+    stop = [lambda _name: stopped.set()] * 2
+    _allow_many_clients()
+    with signals.handled(*stop), signals.on_hangup(stopped.set, stopped.set):
         async with AsyncExitStack() as serving:
             try:
                 await serving.enter_async_context(server)
-            except OSError as error:
-                raise UsageError(
-                    f"{where} cannot be opened: {error.strerror or error}; choose another with --port or --host"
-                ) from None
+            except (OSError, UnicodeError) as error:  # the second for what can be no host's name
+                why = getattr(error, "strerror", None) or error
+                raise UsageError(f"{where} cannot be opened: {why}; choose another with --port or --host") from None
             for address in server.addresses:
                 typer.echo(address)
             sys.stdout.flush()

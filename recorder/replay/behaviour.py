@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hmac import compare_digest
 from typing import Protocol
 
 from recorder.errors import UsageError
@@ -42,10 +43,20 @@ class Behaviour:
     troublemaker: Troublemaker | None = None
     is_paused: bool = False
 
+    def lets_in(self, token: str) -> bool:
+        """Say whether a client with this token is let in, in a time that tells nothing of the right one."""
+        return self.token is None or compare_digest(self.token.encode(), token.encode("utf-8", "surrogatepass"))
+
     def __post_init__(self) -> None:
+        if self.start_position_base not in (0, 1, None):
+            raise UsageError(f"startPosition counts from 0 or 1, or is ignored (None), not {self.start_position_base}")
         if self.heartbeat_form not in HEARTBEATS:
             raise UsageError(f"there is no heartbeat {self.heartbeat_form!r}; expected one of {', '.join(HEARTBEATS)}")
         if not self.heartbeat_s > 0:
             raise UsageError(f"heartbeats cannot come every {self.heartbeat_s:g} s; expected more than 0")
+        if self.as_recorded and self.scale is None:
+            raise UsageError("--as-recorded takes its time: leave out --speed fast (scale None)")
         if self.as_recorded and (self.pace.every_s is not None or self.pace.times != "received"):
-            raise UsageError("what was recorded happens again only at the times at which it was received")
+            raise UsageError(
+                "--as-recorded goes with the times of receipt only: leave out --times vendor (Pace.times) and --every"
+            )

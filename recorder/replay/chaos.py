@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from recorder.errors import UsageError
 from recorder.feed.endpoint import path
 from recorder.model import ACTIONS, Stream
 from recorder.replay.dialect import HEARTBEATS, heartbeat
+from recorder.replay.recordings import Recording
 from recorder.replay.troubles import FLAWLESS, Drop, How, Plan, Refusal, Resend, Say, Slow, Stall, Trouble
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ _SPAN = 120
 """How many messages behind `LEAST_PROGRESS` a connection is cut off at most, or a quarter of what is left."""
 _MOST_INCIDENTS = 8
 _MESSAGES_AN_INCIDENT = 20
+_MOST_RESENT = 3
 
 _LATEST_AUTH_S = 4.0
 """A client that waits longer than this for the answer to its token is patient; after 10 s it need not be."""
@@ -78,6 +80,11 @@ class _Dice:
         return choices[self.below(len(choices))]
 
 
+def most_resent(recordings: Iterable[Recording]) -> int:
+    """Return what `Chaos` takes as ``most_resent`` for these: 0 where a packet has no number to know it again by."""
+    return _MOST_RESENT if all(recording.is_numbered for recording in recordings) else 0
+
+
 class Chaos:
     """Plans trouble by chance; the same ``seed`` plans the same for the same connection.
 
@@ -87,7 +94,7 @@ class Chaos:
     from the same things happening again: there it has to be 0. Raises UsageError for numbers that mean nothing.
     """
 
-    def __init__(self, seed: int, *, longest_stall_s: float = 30.0, most_resent: int = 3) -> None:
+    def __init__(self, seed: int, *, longest_stall_s: float = 30.0, most_resent: int = _MOST_RESENT) -> None:
         if not 0 < longest_stall_s < math.inf:
             raise UsageError(f"a stall cannot last {longest_stall_s:g} s; expected more than 0")
         if most_resent < 0:

@@ -71,7 +71,9 @@ class ReplayClock:
             self._tell()
 
     def seek(self, at_s: float) -> None:
-        """Set it to a moment, before or behind where it stands."""
+        """Set it to a moment, before or behind where it stands. Where all is due at once it stands still there."""
+        if self._scale is None:
+            self._since = None
         self._at_s = max(0.0, at_s)
         if self._since is not None:
             self._since = self._now()

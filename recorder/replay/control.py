@@ -105,7 +105,7 @@ class Control:
         if scale is None:
             return "everything is due at once: there is no scale"
         self._clock.scale = min(max(scale * factor, SLOWEST), FASTEST)
-        return f"{self._clock.scale:g} times as fast as recorded"
+        return "as fast as recorded" if self._clock.scale == 1 else f"{self._clock.scale:g} times as fast as recorded"
 
     def _skip(self, seconds: float) -> str:
         here = min(self._clock.read(), self._playing.schedule.end_s)
@@ -123,8 +123,6 @@ class Control:
         return "back to where it began"
 
     def _go_to(self, at_s: float) -> None:
-        if self._clock.scale is None:
-            self._clock.pause()  # else everything would be due again at once
         self._clock.seek(at_s)
 
     def _help(self) -> str:

@@ -1,6 +1,6 @@
 """The troubles that were recorded, as what happens again: drops, times without a connection, silences, odd messages.
 
-Pure: recorded connections in, moments on the replay's axis out.
+Pure: recorded sessions in, moments on the replay's axis out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from recorder.replay.pace import Axis
-from recorder.replay.recordings import Connection, Recording
+from recorder.replay.recordings import Recording, Session
 from recorder.replay.troubles import Drop, Say
 
 _NEVER = float("inf")
@@ -36,7 +36,7 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """A time in which the recorder was connected; ``beat_s`` and ``auth_reply`` as in `Connection`.
+    """A time in which the recorder was connected; ``beat_s`` and ``auth_reply`` as in `Session`.
 
     ``silent_from_s``: from when on no more heartbeats came until its end; infinite: they did.
     """
@@ -53,9 +53,9 @@ class History:
 
     def __init__(self, recording: Recording, axis: Axis, end_s: float) -> None:
         self._path = recording.path
-        self._connections = [each for each in recording.connections if each.closed_us != each.opened_us]
+        self._sessions = [each for each in recording.sessions if each.closed_us != each.opened_us]
         self._axis = axis
-        together = _together(self._connections)
+        together = _together(self._sessions)
         # Nobody who connects to a replay is there before its first message.
         self._groups = [group for group in together if group is together[-1] or self._end_s(group) > 0]
         self.spells = [self._spell(number, end_s) for number in range(len(self._groups))]
@@ -74,11 +74,11 @@ class History:
         replies = [each.auth_reply for each in group if each.auth_reply is not None]
         return Spell(min(begins, end_s), ends, next(iter(beats), None), silent, next(iter(replies), None))
 
-    def _end_s(self, group: Sequence[Connection]) -> float:
+    def _end_s(self, group: Sequence[Session]) -> float:
         ending = _ending(group)
         return _NEVER if ending is None or ending.closed_us is None else self._axis.seconds(ending.closed_us)
 
-    def _silent_from_s(self, ending: Connection) -> float:
+    def _silent_from_s(self, ending: Session) -> float:
         """Return when heartbeats ceased, where they did long enough before the end."""
         assert ending.closed_us is not None
         if ending.beat_s is None or ending.last_beat_us is None:
@@ -103,7 +103,7 @@ class History:
 
     def happenings(self) -> Iterator[Happening]:
         """Yield the drops and the odd messages."""
-        for each in self._connections:
+        for each in self._sessions:
             for at_us, payload, opcode in each.said:
                 yield Happening(max(0.0, self._axis.seconds(at_us)), self._path, Say(payload, opcode))
         for group in self._groups[:-1]:
@@ -112,14 +112,14 @@ class History:
                 yield Happening(self._end_s(group), self._path, _drop(ending))
 
 
-def _together(connections: Iterable[Connection]) -> list[list[Connection]]:
-    """Return the connections in groups of those that were open together, by time: an audit's beside the one it audits.
+def _together(sessions: Iterable[Session]) -> list[list[Session]]:
+    """Return the sessions in groups of those that were open together, by time: an audit's beside the one it audits.
 
     The end of one of these is none of the group. One whose end nobody wrote down ended with the next at the latest.
     """
-    groups: list[list[Connection]] = []
+    groups: list[list[Session]] = []
     until = 0
-    for each in sorted(connections, key=attrgetter("opened_us")):
+    for each in sorted(sessions, key=attrgetter("opened_us")):
         if groups and each.opened_us < until:
             groups[-1].append(each)
         else:
@@ -128,16 +128,16 @@ def _together(connections: Iterable[Connection]) -> list[list[Connection]]:
     return groups
 
 
-def _ending(group: Sequence[Connection]) -> Connection | None:
-    """Return the connection that ended last, None where nobody wrote that down."""
+def _ending(group: Sequence[Session]) -> Session | None:
+    """Return the session that ended last, None where nobody wrote that down."""
     ended = [(each.closed_us, number) for number, each in enumerate(group) if each.closed_us is not None]
     return group[max(ended)[1]] if ended else None
 
 
-def _drop(connection: Connection) -> Drop:
-    code = connection.close_code
+def _drop(session: Session) -> Drop:
+    code = session.close_code
     if code is not None and (code in _SENDABLE or 3000 <= code < 5000):
-        reason = connection.close_reason.encode("utf-8", "replace")[:_LONGEST_REASON]
+        reason = session.close_reason.encode("utf-8", "replace")[:_LONGEST_REASON]
         return Drop(code, reason.decode("utf-8", "ignore"))
     return Drop("eof")
 

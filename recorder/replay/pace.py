@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import accumulate, chain, pairwise
 from operator import ge, le
 from typing import Literal
@@ -14,14 +15,14 @@ from typing import Literal
 from recorder.errors import UsageError
 from recorder.model import ACTIONS
 from recorder.query.moments import at_time
-from recorder.replay.recordings import UNKNOWN_US, Clock, Recording
+from recorder.replay.recordings import UNKNOWN_US, MatchClock, Recording
 
 Times = Literal["received", "vendor"]
-Clocks = Sequence[Clock]
+Clocks = Sequence[MatchClock]
 """Period and seconds of the match's clock at each message."""
 
 _CLOCK = re.compile(r"(?:(\d{1,3})/)?(\d{1,4}):([0-5]\d)")
-_FORMS = "MM:SS or PERIOD/MM:SS of the match's clock, a time such as 2016-06-10T19:02:00Z, or kickoff"
+_FORMS = "MM:SS or PERIOD/MM:SS of the match's clock, or a time such as 2016-06-10T19:02:00Z"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +103,28 @@ def schedule(recordings: Sequence[Recording], pace: Pace) -> Schedule:
         begin_s = min((dues[stream][index] for stream, index in began), default=0.0)
         return Schedule(dues, begin_s, max((each[-1] for each in dues if each), default=0.0), None)
     times = [_times(recording, pace.times) for recording in recordings]
-    axis = Axis(sorted(set(chain.from_iterable(times))) if len(times) != 1 else times[0], pace.max_gap_s)
+    if pace.max_gap_s is None:
+        moments: Sequence[int] = sorted(each[0] for each in times if each)[:1]
+    else:
+        moments = times[0] if len(times) == 1 else sorted(set(chain.from_iterable(times)))
+    axis = Axis(moments, pace.max_gap_s)
     dues = [array("d", map(axis.seconds, each)) for each in times]
     begin_s = min((dues[stream][index] for stream, index in began), default=0.0)
     if (at_us := _time(pace.begin)) is not None:
         begin_s = max(0.0, axis.seconds(at_us))
-        if at_us > max((each[-1] for each in times if each), default=at_us):
-            raise UsageError(f"everything had been received before {pace.begin}; expected {_FORMS}")
+        _check_within(pace, at_us, [each for each in times if each])
     return Schedule(dues, begin_s, max((each[-1] for each in dues if each), default=0.0), axis)
+
+
+def _check_within(pace: Pace, at_us: int, times: Sequence[Sequence[int]]) -> None:
+    """Raise UsageError for a beginning before the first message, or behind the last one."""
+    if not times:
+        return
+    first, last = min(each[0] for each in times), max(each[-1] for each in times)
+    if not first <= at_us <= last:
+        began, ended = (datetime.fromtimestamp(each // 1_000_000, UTC).isoformat() for each in (first, last))
+        whose = "the vendor sent" if pace.times == "vendor" else "was received"
+        raise UsageError(f"{pace.begin} lies outside of what {whose}, which is from {began} to {ended}")
 
 
 def _times(recording: Recording, which: Times) -> Sequence[int]:
@@ -129,10 +144,13 @@ def _beginning(recordings: Sequence[Recording], said: str) -> list[tuple[int, in
     """Return for each recording that has such a beginning its number and the index of the message."""
     if said == "first" or _time(said) is not None:
         return [(number, 0) for number, each in enumerate(recordings) if len(each.firsts)]
-    found = [(number, _index(each.clocks, said)) for number, each in enumerate(recordings)]
+    found = [
+        (number, each.kickoff if said == "kickoff" else _index(each.clocks, said))
+        for number, each in enumerate(recordings)
+    ]
     known = [(number, index) for number, index in found if index is not None]
     if not known:
-        raise UsageError(f"no match here comes to {said}; expected {_FORMS}")
+        raise UsageError(f"no match here comes to {said}" + ("" if said == "kickoff" else f"; expected {_FORMS}"))
     return known
 
 
@@ -143,13 +161,13 @@ def _time(said: str) -> int | None:
     try:
         return at_time(said).as_of_us
     except UsageError as error:
-        raise UsageError(f"{error}; or {_FORMS}") from None
+        if "offset" in str(error):
+            raise
+        raise UsageError(f"{said!r} is no moment; expected {_FORMS}") from None
 
 
 def _index(clocks: Clocks, said: str) -> int | None:
     """Return the first message at which the match has come to a point of its clock, None when it never does."""
-    if said == "kickoff":
-        return first_in_play(clocks)
     found = _CLOCK.fullmatch(said)
     assert found is not None
     seconds = int(found[2]) * 60 + int(found[3])
@@ -175,11 +193,6 @@ def _reached(clocks: Clocks, period: int, seconds: int) -> int | None:
 
 def _highest(clocks: Clocks, period: int) -> int:
     return max((clock for at, clock in clocks if at == period and clock is not None), default=-1)
-
-
-def first_in_play(clocks: Clocks) -> int | None:
-    """Return the first message (its index) of a match that has begun, None when it never does."""
-    return _first((period or 0) >= 1 for period, _ in clocks)
 
 
 def _first(holds: Iterable[bool]) -> int | None:

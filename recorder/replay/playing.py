@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import heapq
 from bisect import bisect_left, bisect_right
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from itertools import islice
 
+from recorder.errors import UsageError
 from recorder.replay.clock import ReplayClock
 from recorder.replay.history import Happening
-from recorder.replay.pace import Schedule, first_in_play, happened
+from recorder.replay.pace import Schedule, happened
 from recorder.replay.recordings import Recording
 
 _NEVER = float("inf")
@@ -91,6 +92,9 @@ class Playing:
         self.tracks = {
             recording.path: Track(recording, dues) for recording, dues in zip(recordings, due.dues, strict=True)
         }
+        if len(self.tracks) < len(recordings):
+            [twice, _] = Counter(recording.path for recording in recordings).most_common(1)[0]
+            raise UsageError(f"two recordings are to be served at {twice}; leave one out")
         self._changed = asyncio.Event()
         clock.on_change(self._changed.set)
 
@@ -98,9 +102,7 @@ class Playing:
     def kickoff_s(self) -> float | None:
         """When the first match begins, None when no packet tells."""
         kickoffs = (
-            track.dues[index]
-            for track in self.tracks.values()
-            if (index := first_in_play(track.recording.clocks)) is not None
+            track.dues[track.recording.kickoff] for track in self.tracks.values() if track.recording.kickoff is not None
         )
         return min(kickoffs, default=None)
 

@@ -16,17 +16,22 @@ from recorder.feed.endpoint import parse_path, path
 from recorder.feed.messages import read
 from recorder.model import Fields, Opcode, Stream
 
+
+class Binary(bytes):
+    """A message that came as binary, not as text."""
+
+
 UNKNOWN_US = -(2**63)
 """Where a packet tells no time of its own."""
 
-Clock = tuple[int | None, int | None]
+MatchClock = tuple[int | None, int | None]
 """Period and seconds of the match's clock, None where a packet tells none."""
 
 _BEGAN_US = 946_684_800_000_000  # the year 2000: when recordings that know only offsets begin
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class Session:
     """One connection of the recorder that made the recording; times in microseconds UTC.
 
     ``closed_us`` is None where nobody wrote it down. ``beat_s``: seconds between heartbeats, ``last_beat_us``: when the
@@ -50,7 +55,10 @@ class Recording:
 
     ``firsts``: the position of a message's first packet (an array bears several). ``packets``: how many there are in
     all. ``received_us`` never falls; ``occurred_us`` is the vendor's own time, as sent, or `UNKNOWN_US`. ``clocks``:
-    period and seconds of the match's clock, None where a packet tells none. ``load`` reads the messages' bytes.
+    period and seconds of the match's clock, None where a packet tells none. ``load`` reads the messages' bytes,
+    `Binary` where they came so. ``is_numbered``: every packet has a number of its own (``fixtureSeqNum``), by which a
+    client can know it again. ``kickoff``: the index of the first message whose action lies in a period of the match
+    (a summary tells of period 1 long before), None where none does.
     """
 
     stream: Stream
@@ -60,9 +68,11 @@ class Recording:
     received_us: Sequence[int]
     occurred_us: Sequence[int]
     load: Callable[[], Sequence[bytes]]
-    clocks: Sequence[Clock] = ()
-    connections: Sequence[Connection] = field(default=(), repr=False)
+    clocks: Sequence[MatchClock] = ()
+    sessions: Sequence[Session] = field(default=(), repr=False)
     official_score: tuple[int, int] | None = None
+    is_numbered: bool = True
+    kickoff: int | None = None
 
     @property
     def path(self) -> str:
@@ -126,6 +136,8 @@ def made(
         load=lambda: packets,
         clocks=[(each.current_period, each.current_clock_seconds) for each in fields],
         official_score=official_score,
+        is_numbered=all(each.fixture_seq_num is not None for each in fields),
+        kickoff=next((index for index, each in enumerate(fields) if (each.period or 0) >= 1), None),
     )
 
 

@@ -25,7 +25,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
-from recorder.errors import RecorderError
+from recorder.errors import RecorderError, UsageError
 from recorder.replay import dialect, history
 from recorder.replay.behaviour import Behaviour
 from recorder.replay.clock import ReplayClock
@@ -43,6 +43,7 @@ _MUTE = logging.Logger("recorder.replay.mute", logging.CRITICAL + 1)
 
 _BACKLOG = 1024  # a thousand clients may come at once
 _GOODBYE_S = 2.0
+_LARGEST_FROM_A_CLIENT = 65_536  # bytes: a token; the rest is ignored
 
 Source = str | Path | Sequence[Recording] | None
 
@@ -78,7 +79,9 @@ class ReplayServer:
         on_trouble: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         self._source = source
-        self._fixtures = fixtures
+        self._fixtures = [fixtures] if isinstance(fixtures, str) else fixtures
+        if self._fixtures and not isinstance(source, str | Path):
+            raise UsageError("fixtures choose from an archive; of recordings at hand pass those that are wanted")
         self._behaviour = behaviour or Behaviour()
         self._host, self._port, self._tls = host, port, tls
         self._on_trouble = on_trouble or _logged
@@ -149,6 +152,7 @@ class ReplayServer:
                 compression=None,
                 ping_interval=None,
                 max_queue=1,
+                max_size=_LARGEST_FROM_A_CLIENT,
                 backlog=_BACKLOG,
                 logger=_MUTE,
                 create_connection=self._connection,  # type: ignore[arg-type]
@@ -216,7 +220,7 @@ class ReplayServer:
         if not dialect.accepts(request.headers.get_all("Accept")):
             return connection.respond(HTTPStatus.BAD_REQUEST, dialect.ACCEPT_MISSING)
         given = [dialect.bearer(header) for header in request.headers.get_all("Authorization")]
-        if self._behaviour.token is not None and any(token not in (None, self._behaviour.token) for token in given):
+        if any(token is not None and not self._behaviour.lets_in(token) for token in given):
             return connection.respond(HTTPStatus.UNAUTHORIZED, dialect.NOT_AUTHENTICATED)
         # The ids of fixtures may be written in capitals, those in other paths are as they are.
         track = self.playing.tracks.get(path) or self.playing.tracks.get(path.lower())
@@ -270,10 +274,10 @@ class ReplayServer:
         self._talks.add(talk)
         try:
             await talk.run()
-        except RecorderError as error:
-            _log.error("%s cannot be sent: %s", path, error)
+        except* RecorderError as group:
+            _log.error("%s cannot be sent: %s", path, group.exceptions[0])
             await connection.close(CloseCode.INTERNAL_ERROR, "the recording cannot be read")
-        except Exception:
+        except* Exception:
             _log.exception("%s: the talk with client %d broke off", path, talk.number)
             await connection.close(CloseCode.INTERNAL_ERROR)
         finally:

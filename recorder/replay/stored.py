@@ -17,7 +17,7 @@ from recorder.model import ACTIONS, FIXTURE, Opcode, Stream
 from recorder.query.reading import Reader, reading
 from recorder.query.selecting import select_streams
 from recorder.replay.cutting import cut
-from recorder.replay.recordings import UNKNOWN_US, Clock, Connection, Recording
+from recorder.replay.recordings import UNKNOWN_US, Binary, MatchClock, Recording, Session
 
 _RAW = "WHERE stream_id = :id AND kind = 'unknown' ORDER BY session_id, frame_number"
 """The list of a channel whose messages have no positions: what comes again on a later connection is not stored."""
@@ -34,7 +34,7 @@ def stored(database_url: str, wanted: Sequence[str] = (), feed: str | None = Non
     with reading(database_url) as reader:
         rows = [row for row in select_streams(reader, wanted, feed) if row.channel != FIXTURE]
         # One of each is kept: in a season the same clocks come again and again.
-        kept: dict[Clock, Clock] = {}
+        kept: dict[MatchClock, MatchClock] = {}
         found = [_recording(reader, database_url, row, kept) for row in rows]
     held = [recording for recording in found if recording.packets]
     if not held:
@@ -42,18 +42,22 @@ def stored(database_url: str, wanted: Sequence[str] = (), feed: str | None = Non
     return sorted(held, key=lambda recording: (recording.received_us[0], recording.path))
 
 
-def _recording(reader: Reader, database_url: str, row: Row[Any], kept: dict[Clock, Clock]) -> Recording:
+def _recording(reader: Reader, database_url: str, row: Row[Any], kept: dict[MatchClock, MatchClock]) -> Recording:
     stream = Stream(row.feed, row.sport, row.fixture_id, row.channel)
     question = _Question(database_url, stream, _epoch(reader, stream.stream_id))
     firsts, received, occurred = array("q"), array("q"), array("q")
-    clocks: list[Clock] = []
+    clocks: list[MatchClock] = []
     packets = 0
+    is_numbered, kickoff = True, None
     for first, *others in _messages(question.times(reader)):
         firsts.append(packets)
         packets += 1 + len(others)
         # A message placed later than it came does not make time run backwards.
         received.append(max(first.received_us, received[-1] if received else first.received_us))
         occurred.append(UNKNOWN_US if first.occurred_us is None else first.occurred_us)
+        if kickoff is None and (first.period or 0) >= 1:
+            kickoff = len(clocks)
+        is_numbered = is_numbered and all(each.fixture_seq_num is not None for each in (first, *others))
         clock = first.current_period, first.current_clock_seconds
         clocks.append(kept.setdefault(clock, clock))
     return Recording(
@@ -65,7 +69,9 @@ def _recording(reader: Reader, database_url: str, row: Row[Any], kept: dict[Cloc
         occurred_us=occurred,
         load=lambda: question.payloads(packets, len(firsts)),
         clocks=clocks,
-        connections=_connections(reader, stream),
+        is_numbered=is_numbered,
+        kickoff=kickoff,
+        sessions=_sessions(reader, stream),
     )
 
 
@@ -95,13 +101,14 @@ class _Question:
             return reader.stream(
                 f"""
                 SELECT session_id, frame_number, received_us, NULL AS occurred_us, NULL AS current_period,
-                  NULL AS current_clock_seconds
+                  NULL AS current_clock_seconds, NULL AS fixture_seq_num, NULL AS period
                 FROM frame {_RAW}""",
                 self._of,
             )
         return reader.stream(
             """
-            SELECT session_id, frame_number, received_us, occurred_us, current_period, current_clock_seconds
+            SELECT session_id, frame_number, received_us, occurred_us, current_period, current_clock_seconds,
+              fixture_seq_num, period
             FROM action WHERE stream_id = :id AND epoch = :epoch ORDER BY position""",
             self._of,
         )
@@ -110,7 +117,7 @@ class _Question:
         """Return the messages of the first so many packets, although more may have been recorded since."""
         with reading(self.database_url) as reader:
             rows = islice(self._parts(reader), packets)
-            found = [_message([row.part for row in group], bytes(group[0].payload)) for group in _messages(rows)]
+            found = [_message(group) for group in _messages(rows)]
         if len(found) != messages:
             raise UsageError(
                 f"{self.stream}: the archive held {messages:,} messages when the replay began, and holds "
@@ -120,10 +127,12 @@ class _Question:
 
     def _parts(self, reader: Reader) -> Iterator[Row[Any]]:
         if self.stream.channel != ACTIONS:
-            return reader.stream(f"SELECT session_id, frame_number, NULL AS part, payload FROM frame {_RAW}", self._of)
+            return reader.stream(
+                f"SELECT session_id, frame_number, NULL AS part, opcode, payload FROM frame {_RAW}", self._of
+            )
         return reader.stream(
             """
-            SELECT a.session_id, a.frame_number, a.part, f.payload
+            SELECT a.session_id, a.frame_number, a.part, f.opcode, f.payload
             FROM action a JOIN frame f ON f.stream_id = a.stream_id AND f.session_id = a.session_id
               AND f.frame_number = a.frame_number
             WHERE a.stream_id = :id AND a.epoch = :epoch ORDER BY a.position""",
@@ -146,14 +155,17 @@ def _messages(actions: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
         yield list(group)
 
 
-def _message(parts: Sequence[int | None], payload: bytes) -> bytes:
+def _message(actions: Sequence[Row[Any]]) -> bytes:
     """Return the message as it came, or what it holds of the list where it bears other packets as well."""
-    chosen = [part for part in parts if part is not None]  # where there are no positions a message has no parts
+    payload = bytes(actions[0].payload)
+    # Where there are no positions a message has no parts.
+    chosen = [action.part for action in actions if action.part is not None]
     is_whole = not chosen or chosen == list(range(len(read(payload).packets)))
-    return payload if is_whole else cut(payload, chosen)
+    served = payload if is_whole else cut(payload, chosen)
+    return Binary(served) if actions[0].opcode == "binary" else served
 
 
-def _connections(reader: Reader, stream: Stream) -> list[Connection]:
+def _sessions(reader: Reader, stream: Stream) -> list[Session]:
     said: dict[int, list[tuple[int, bytes, Opcode]]] = {}
     replies: dict[int, bytes] = {}
     kinds = "'auth', 'error'" + (", 'unknown'" if stream.channel == ACTIONS else "")
@@ -166,7 +178,7 @@ def _connections(reader: Reader, stream: Stream) -> list[Connection]:
             replies[row.session_id] = bytes(row.payload)
         else:
             said.setdefault(row.session_id, []).append((row.received_us, bytes(row.payload), row.opcode))
-    found: list[Connection] = []
+    found: list[Session] = []
     for row in reader.rows(
         "SELECT session_id, opened_us, closed_us, close_code, close_reason, heartbeats, last_heartbeat_us "
         "FROM session WHERE stream_id = :id ORDER BY opened_us, session_id",
@@ -174,7 +186,7 @@ def _connections(reader: Reader, stream: Stream) -> list[Connection]:
     ):
         beat_s = _beat_s(row)
         found.append(
-            Connection(
+            Session(
                 opened_us=row.opened_us,
                 closed_us=row.closed_us,
                 close_code=row.close_code,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import struct
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection
@@ -24,8 +24,13 @@ from recorder.replay.playing import Track
 from recorder.replay.sending import send_together, together
 from recorder.replay.troubles import Drop, Plan, Resend, Say, Slow, Stall, Trouble, told
 
+_log = logging.getLogger(__name__)
+
 _AUTH_TIMEOUT_S = 10.0
 _GOODBYE_S = 2.0
+_PATIENCE_S = 60.0
+"""So long may a client take nothing of what is written to it."""
+_SOONEST_S = 0.05
 _SET_BACK = Drop(1012, "the replay was set back")
 
 
@@ -76,8 +81,8 @@ class Talk:
                 return
         except ConnectionClosed:
             return
-        async with self.track.messages() as messages, asyncio.TaskGroup() as group:
-            tasks = [group.create_task(_until_closed(each)) for each in (self._beat, partial(self._send, messages))]
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_until_closed(each)) for each in (self._beat, self._send)]
             await _until_closed(self._listen)
             for task in tasks:
                 task.cancel()
@@ -96,7 +101,7 @@ class Talk:
         if self._plan.auth_delay_s:
             self._tell({"trouble": "late_auth", "seconds": self._plan.auth_delay_s})
             await self._wait(self._plan.auth_delay_s)
-        if token is None or self._behaviour.token not in (None, token):
+        if token is None or not self._behaviour.lets_in(token):
             await self._connection.send(dialect.TOKEN_REFUSED)
             await self._end(Drop(1008, "not authenticated"))
             return False
@@ -132,13 +137,18 @@ class Talk:
         spell = self._spell()
         if spell is None or spell.beat_s is None:
             return self._behaviour.heartbeat_s
-        return max(0.05, spell.beat_s / (self._clock.scale or 1.0))
+        # Never so far apart that a slow replay is taken for a dead line.
+        return min(self._behaviour.heartbeat_s, max(_SOONEST_S, spell.beat_s / (self._clock.scale or 1.0)))
 
     def _spell(self) -> Spell | None:
         return None if self._history is None else self._history.spell(self._clock.read())
 
-    async def _send(self, messages: Sequence[bytes]) -> None:
+    async def _send(self) -> None:
         """Send the messages, each once there is it, with what is done to this client between them."""
+        async with self.track.messages() as messages:  # others may have to be read first; meanwhile heartbeats go out
+            await self._send_all(messages)
+
+    async def _send_all(self, messages: Sequence[bytes]) -> None:
         index, self._begins = self._first, self._beginning(messages)
         while True:
             there = len(messages) if self._is_fast else self.track.head
@@ -171,15 +181,29 @@ class Talk:
             left = (self._message(messages, at) for at in range(index, stop))
             if self._slow is None:
                 chosen = together(left)
-                await send_together(self._connection, chosen)
+                if not await self._is_taken(chosen):
+                    return
                 self.sent += len(chosen)
                 index += len(chosen)
             else:
                 await self._send_slowly(next(left), self._slow)
                 index += 1
 
+    async def _is_taken(self, messages: list[bytes]) -> bool:
+        """Send, and say whether the client takes it; one that reads nothing for a minute is cut off."""
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                await send_together(self._connection, messages)
+        except TimeoutError:
+            _log.warning(
+                "%s: client %d read nothing for %g s: cut off", self.track.recording.path, self.number, _PATIENCE_S
+            )
+            self._connection.transport.abort()
+            return False
+        return True
+
     async def _send_slowly(self, message: bytes, slow: Slow) -> None:
-        await self._connection.send(message, text=True)
+        await send_together(self._connection, [message])
         self.sent += 1
         await asyncio.sleep(len(message) / slow.bytes_per_s)
         self._slow = Slow(slow.bytes_per_s, slow.messages - 1) if slow.messages > 1 else None
@@ -210,7 +234,7 @@ class Talk:
                 self._is_silent = False
             case Resend(count):
                 for at in range(max(self._first, index - count), index):
-                    await connection.send(self._message(messages, at), text=True)
+                    await send_together(connection, [self._message(messages, at)])
             case Say(payload, opcode="ping"):
                 # Not `ping()`: it waits for an answer, and refuses to send the same again before that has come.
                 async with connection.send_context():

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Sequence
 
 from recorder.model import Stream
-from recorder.replay.recordings import Connection, Recording
+from recorder.replay.recordings import Recording, Session
 
 US = 1_000_000
 BEGAN_US = 1_465_585_200 * US
@@ -28,7 +28,7 @@ def recording(
     number: int = 0,
     vendor_s: Sequence[float | None] = (),
     clocks: Sequence[tuple[int | None, int | None]] = (),
-    connections: Sequence[Connection] = (),
+    sessions: Sequence[Session] = (),
     channel: str = "actions",
 ) -> Recording:
     """Return a stream with a message at each of these seconds; ``vendor_s`` as the vendor's own times tell it."""
@@ -43,5 +43,6 @@ def recording(
         occurred_us=array("q", occurred),
         load=lambda: packets,
         clocks=clocks or [(None, None)] * len(at_s),
-        connections=connections,
+        sessions=sessions,
+        kickoff=next((index for index, (period, _) in enumerate(clocks) if (period or 0) >= 1), None),
     )

@@ -54,6 +54,7 @@ def recording(name: str, offsets_s: Sequence[float], *, kickoff: int | None = No
         clocks=[
             (None, None) if kickoff is None or each < kickoff else (1, each - kickoff) for each in range(len(offsets_s))
         ],
+        kickoff=kickoff,
     )
 
 

@@ -16,7 +16,7 @@ from recorder.model import Kind
 from recorder.replay.behaviour import Behaviour
 from recorder.replay.history import Happening, History, by_time
 from recorder.replay.pace import Pace, schedule
-from recorder.replay.recordings import Connection
+from recorder.replay.recordings import Session
 from recorder.replay.server import ReplayServer
 from recorder.replay.stored import stored
 from recorder.replay.troubles import Drop, Say
@@ -26,10 +26,10 @@ from tests.replay.talking import dial, joined, refused, run, take, until_closed
 from tests.vendor import Match, Script, VendorServer, load
 
 
-def connected(opened_s: float, closed_s: float | None = None, **said: Any) -> Connection:
+def connected(opened_s: float, closed_s: float | None = None, **said: Any) -> Session:
     closed = None if closed_s is None else BEGAN_US + round(closed_s * US)
     last = said.pop("last_beat_s", None)
-    return Connection(
+    return Session(
         opened_us=BEGAN_US + round(opened_s * US),
         closed_us=closed,
         last_beat_us=None if last is None else BEGAN_US + round(last * US),
@@ -38,14 +38,14 @@ def connected(opened_s: float, closed_s: float | None = None, **said: Any) -> Co
     )
 
 
-def history(*connections: Connection, at_s: tuple[float, ...] = (0, 100), max_gap_s: float | None = None) -> History:
-    match = recording(at_s, connections=connections)
+def history(*connections: Session, at_s: tuple[float, ...] = (0, 100), max_gap_s: float | None = None) -> History:
+    match = recording(at_s, sessions=connections)
     due = schedule([match], Pace(max_gap_s=max_gap_s))
     assert due.axis is not None
     return History(match, due.axis, due.end_s)
 
 
-def happenings(*connections: Connection, **more: Any) -> list[tuple[float, Drop | Say]]:
+def happenings(*connections: Session, **more: Any) -> list[tuple[float, Drop | Say]]:
     return [(each.at_s, each.trouble) for each in by_time([history(*connections, **more)])]
 
 
@@ -158,8 +158,8 @@ def test_as_recorded(recorded: tuple[Match, Path]) -> None:
     [held] = stored(f"sqlite:///{path}")
     due = schedule([held], Pace())
     assert due.axis is not None
-    begins = [due.axis.seconds(each.opened_us) for each in held.connections]
-    ends = [due.axis.seconds(each.closed_us) for each in held.connections if each.closed_us is not None]
+    begins = [due.axis.seconds(each.opened_us) for each in held.sessions]
+    ends = [due.axis.seconds(each.closed_us) for each in held.sessions if each.closed_us is not None]
 
     async def main() -> None:
         told: list[Mapping[str, Any]] = []
@@ -205,7 +205,7 @@ def test_lagging_client_is_dropped_in_its_place() -> None:
 
     async def main() -> None:
         opened = [connected(0, 5.5, said=[(3.5, b"odd", "text")], close_code=1001), connected(6)]
-        match = recording(range(10), connections=opened)
+        match = recording(range(10), sessions=opened)
         large = [b'{"fixtureAction":{},"n":%d,"x":"%s"}' % (n, b"x" * 500_000) for n in range(10)]
         held = replace(match, load=lambda: large)
         behaviour = Behaviour(scale=50.0, as_recorded=True, is_paused=True)

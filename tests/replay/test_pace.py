@@ -128,7 +128,7 @@ def test_begin_at_the_matchs_clock(clocks: Clocks, begin: str, index: int | None
     """A replay begins at the first message at which the match's clock, up or down, has come to a point."""
     match = recording(range(len(clocks)), clocks=clocks)
     if index is None:
-        with pytest.raises(UsageError, match=f"no match here comes to {begin}; expected MM:SS"):
+        with pytest.raises(UsageError, match=f"no match here comes to {begin}"):
             schedule([match], Pace(begin=begin))
     else:
         assert schedule([match], Pace(begin=begin)).begin_s == index
@@ -150,11 +150,11 @@ def test_begin_of_several() -> None:
         ("2016-06-10T21:00:10.5+02:00", 10.5),
         ("2016-06-10 19:01:40Z", 16),
         ("2016-06-10T19:03:20Z", 16),
-        ("2016-06-09T00:00:00Z", 0),
+        ("2016-06-10T19:00:00Z", 0),
     ],
 )
 def test_begin_at_a_time(begin: str, begin_s: float) -> None:
-    """A time with an offset is a moment of the recording, also inside of a gap that is shortened, or its beginning."""
+    """A time with an offset is a moment of the recording, also inside of a gap that is shortened."""
     assert schedule([recording([0, 5, 10, 11, 200])], Pace(begin=begin, max_gap_s=5.0)).begin_s == begin_s
 
 
@@ -162,16 +162,17 @@ def test_begin_at_a_time(begin: str, begin_s: float) -> None:
     ("begin", "why"),
     [
         ("2016-06-10T19:00:00", "has no offset"),
-        ("yesterday", "is no time"),
-        ("43:60", "is no time"),
-        ("1/43", "is no time"),
-        ("", "is no time"),
-        ("2016-06-11T19:00:00Z", "everything had been received before"),
+        ("yesterday", "is no moment; expected MM:SS or PERIOD/MM:SS"),
+        ("43:60", "is no moment; expected MM:SS"),
+        ("1/43", "is no moment; expected MM:SS"),
+        ("", "is no moment; expected MM:SS"),
+        ("2016-06-11T19:00:00Z", "outside of what was received, which is from 2016-06-10T19:00:00"),
+        ("2016-06-09T19:00:00Z", "outside of what was received, which is from 2016-06-10T19:00:00"),
     ],
 )
 def test_no_beginning(begin: str, why: str) -> None:
     """What is no beginning is told in one sentence, with what would be one."""
-    with pytest.raises(UsageError, match=f"{why}.*expected MM:SS|{why}.*or MM:SS"):
+    with pytest.raises(UsageError, match=why):
         schedule([recording([0, 11])], Pace(begin=begin))
 
 

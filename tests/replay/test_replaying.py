@@ -139,11 +139,11 @@ def test_options(monkeypatch: pytest.MonkeyPatch, inside: Inside, tmp_path: Path
     [
         ("--from 43:00 --start-at kickoff", "--from and --start-at both say where the replay begins"),
         ("--from 999:00", "no match here comes to 999:00"),
-        ("--from soon", "'soon' is no time"),
+        ("--from soon", "'soon' is no moment"),
         ("--from 2026-01-01", "has no offset"),
         ("--every 1s --times vendor", "leave out --times and --max-gap"),
         ("--every 1s --max-gap 5s", "leave out --times and --max-gap"),
-        ("--every 1s --as-recorded", "only at the times at which it was received"),
+        ("--every 1s --as-recorded", "--as-recorded goes with the times of receipt only"),
         ("--every 1s --from 2026-01-01T00:00:00Z", "no recorded time has a place: 2026-01-01T00:00:00Z"),
         ("--every often", "'often' is no duration"),
         ("--max-gap 5", "'5' is no duration"),
@@ -162,6 +162,10 @@ def test_options(monkeypatch: pytest.MonkeyPatch, inside: Inside, tmp_path: Path
         ("--tls-cert broken.crt --tls-key localhost.key", "broken.crt with the key in localhost.key cannot be used"),
         ("--troubles nowhere/file", "nowhere/file cannot be written: No such file or directory"),
         ("--host 203.0.113.1", "203.0.113.1, port 0 cannot be opened"),
+        ("--host a..b", "a..b, port 0 cannot be opened"),
+        ("--host=", "--host names no address"),
+        ("--speed fast --every 1s", "with --speed fast all is due at once"),
+        ("--speed fast --as-recorded", "--as-recorded takes its time: leave out --speed fast"),
     ],
 )
 def test_refused(inside: Inside, options: str, said: str) -> None:
@@ -213,8 +217,9 @@ def test_tls_beyond_this_machine(archive: Shell, tmp_path: Path) -> None:
         result = ended(process, signal.SIGTERM)
     assert result.code == 0
     said = result.err.splitlines()
-    assert said[0].startswith("recorder: anybody who reaches this port can read the matches; --token-file")
-    assert said[1].startswith("recorder: record it with --endpoint wss://0.0.0.0:")
+    assert said[0] == "recorder: others dial this machine's name or address in place of 0.0.0.0"
+    assert said[1].startswith("recorder: anybody who reaches this port can read the matches; --token-file")
+    assert said[2].startswith("recorder: record it with --endpoint wss://0.0.0.0:")
 
 
 def test_troubles_are_written_down(archive: Shell, tmp_path: Path) -> None:

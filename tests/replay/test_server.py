@@ -7,9 +7,11 @@ import json
 import logging
 import socket
 import ssl
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +25,11 @@ from recorder.replay import server as server_module
 from recorder.replay import talk as talk_module
 from recorder.replay.behaviour import Behaviour
 from recorder.replay.dialect import HEARTBEATS, NOT_AUTHENTICATED, TOKEN_REFUSED
-from recorder.replay.pace import Pace
-from recorder.replay.recordings import Recording, bundled, made
+from recorder.replay.pace import Pace, schedule
+from recorder.replay.recordings import Binary, Recording, bundled, made
 from recorder.replay.server import ReplayServer
 from recorder.replay.troubles import Drop, Plan, Refusal, Resend, Say, Slow, Stall, Trouble
+from tests.faults.looking import until
 from tests.replay.making import fixture_id, packet, recording
 from tests.replay.talking import dial, joined, refused, run, take, until_closed
 
@@ -166,6 +169,21 @@ def test_start_position_base(base: int | None, first: int) -> None:
     run(main())
 
 
+def connected(address: str) -> socket.socket:
+    """Open a connection, send the token, and read nothing."""
+    host, _, path = address.removeprefix("ws://").partition("/")
+    name, _, port = host.partition(":")
+    opened = socket.create_connection((name, int(port)))
+    opened.sendall(
+        f"GET /{path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
+        f"Accept: application/vnd.imggaming.dde.api+json;version=1\r\n\r\n".encode()
+        + bytes([0x81, 0x80 | 17, 0, 0, 0, 0])
+        + b'{"authToken":"x"}'
+    )
+    return opened
+
+
 def test_client_that_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """It holds up nobody, fills no memory, and does not keep the server from ending."""
     monkeypatch.setattr(server_module, "_GOODBYE_S", 0.1)
@@ -184,20 +202,87 @@ def test_client_that_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
             assert talk.sent < 2000
         stuck.close()
 
-    def connected(address: str) -> socket.socket:
-        host, _, path = address.removeprefix("ws://").partition("/")
-        name, _, port = host.partition(":")
-        opened = socket.create_connection((name, int(port)))
-        opened.sendall(
-            f"GET /{path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n"
-            f"Accept: application/vnd.imggaming.dde.api+json;version=1\r\n\r\n".encode()
-            + bytes([0x81, 0x80 | 17, 0, 0, 0, 0])
-            + b'{"authToken":"x"}'
-        )
-        return opened
+    run(main())
+
+
+def test_client_that_reads_nothing_for_long(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """It is cut off, and the log says so: nobody else would ever end it."""
+    monkeypatch.setattr(talk_module, "_PATIENCE_S", 0.1)
+    large = b'{"fixtureAction":{},"traceId":"%s"}' % (b"x" * 20_000)
+    match = made(f"soccer/{fixture_id(1)}", [large] * 2000)
+
+    async def main() -> None:
+        async with ReplayServer([match], FAST) as server:
+            stuck = connected(server.addresses[0])
+            said = "read nothing for 0.1 s: cut off"
+            await asyncio.to_thread(until, lambda: any(said in each.getMessage() for each in caplog.records))
+            await asyncio.to_thread(until, lambda: not server.clients)
+            stuck.close()
 
     run(main())
+
+
+def test_binary_messages() -> None:
+    """What came as binary goes out as binary, in its place among the texts."""
+    messages = [TEN[0], Binary(b"\xff\xfe\x00"), TEN[2], Binary(TEN[3]), TEN[4]]
+
+    async def main() -> None:
+        match = replace(recording(range(5)), load=lambda: messages)
+        async with ReplayServer([match], FAST) as server, joined(server.addresses[0]) as client:
+            assert [await client.recv() for _ in messages] == [
+                each if isinstance(each, Binary) else each.decode() for each in messages
+            ]
+
+    run(main())
+
+
+def test_heartbeats_while_it_reads() -> None:
+    """A stream that takes long to be read leaves its clients with heartbeats, not with silence."""
+    may_end = threading.Event()
+
+    def load() -> Sequence[bytes]:
+        may_end.wait(60)
+        return TEN
+
+    async def main() -> None:
+        behaviour = Behaviour(scale=None, heartbeat_s=0.05)
+        async with (
+            ReplayServer([replace(ten(), load=load)], behaviour) as server,
+            joined(server.addresses[0]) as client,
+        ):
+            for _ in range(3):
+                assert read(await client.recv(decode=False)).kind is Kind.HEARTBEAT
+            may_end.set()
+            assert await take(client, 10) == TEN
+
+    run(main())
+
+
+def test_two_at_one_path() -> None:
+    """Two recordings of one stream are told, not one of them left out."""
+
+    async def main() -> None:
+        with pytest.raises(UsageError, match="two recordings are to be served at /soccer/fixtures/"):
+            async with ReplayServer([ten(), ten()]):
+                pass
+
+    run(main())
+
+
+def test_fixtures_of_no_archive() -> None:
+    """Names choose from an archive only."""
+    with pytest.raises(UsageError, match="fixtures choose from an archive"):
+        ReplayServer([ten()], fixtures=["france-romania"])
+
+
+def test_kickoff_of_the_bundled_match() -> None:
+    """The match begins with its period, not with the first summary that speaks of it, half an hour before."""
+    [match] = [each for each in bundled() if each.stream.sport == "soccer"]
+    due = schedule([match], Pace(times="vendor", begin="kickoff"))
+    assert due.axis is not None
+    assert datetime.fromtimestamp(due.axis.recorded_us(due.begin_s) / 1e6, UTC).isoformat() == (
+        "2016-06-10T19:00:00+00:00"
+    )
 
 
 def test_client_that_talks_on() -> None:
@@ -282,7 +367,8 @@ def test_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
                 assert await until_closed(client) == ([TOKEN_REFUSED.encode()], 1008, "not authenticated")
             async with dial(server.addresses[0]):
                 pass
-            async with joined(server.addresses[0]):
+            async with joined(server.addresses[0]) as client:
+                await take(client, 1)
                 assert server.clients == 1
         assert loaded == [1]
 

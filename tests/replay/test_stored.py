@@ -69,7 +69,7 @@ def test_match(archive: Filled) -> None:
     assert found.title == f"{match.home} - {match.away}"
     assert all(at != UNKNOWN_US for at in found.occurred_us)
     assert found.clocks[-1][0] is not None
-    assert [each.close_code for each in found.connections] == [1000]
+    assert [each.close_code for each in found.sessions] == [1000]
 
 
 def test_arrays(archive: Filled) -> None:
@@ -137,7 +137,7 @@ def test_other_messages(archive: Filled) -> None:
     archive.write(*made.operations)
     found = only(archive)
     assert list(found.load()) == [packet(0), packet(1)]
-    first, second = found.connections
+    first, second = found.sessions
     assert (first.close_code, first.close_reason, first.beat_s) == (1001, "bye", 10.0)
     assert first.last_beat_us == START_US + 40 * SECOND
     assert first.said == [(START_US + 5 * SECOND, b"odd", "binary")]
@@ -220,7 +220,7 @@ def test_channel_without_positions(archive: Filled) -> None:
     assert list(found.load()) == [b'{"seqNum":1}', array(1, 2), b'{"seqNum":1}']
     assert [(at - START_US) // SECOND for at in found.received_us] == [0, 2, 4]
     assert (list(found.firsts), found.packets) == ([0, 1, 2], 3)
-    assert [each.said for each in found.connections] == [[(START_US + SECOND, b'{"error":"x"}', "text")], ()]
+    assert [each.said for each in found.sessions] == [[(START_US + SECOND, b'{"error":"x"}', "text")], ()]
 
     async def main() -> None:
         async with ReplayServer([found], FAST) as server, joined(f"{server.addresses[0]}?startPosition=1") as client:

@@ -18,7 +18,7 @@ from recorder.feed.timing import Timing
 from recorder.fixtures import Entry
 from recorder.query.reading import reading
 from recorder.replay.behaviour import Behaviour
-from recorder.replay.chaos import Chaos
+from recorder.replay.chaos import Chaos, most_resent
 from recorder.replay.looping.comparing import Compared, compare
 from recorder.replay.recordings import Recording
 from recorder.replay.server import ReplayServer
@@ -69,8 +69,7 @@ def loop(
     chaos = None
     timing = _PROMPT
     if seed is not None:
-        most_resent = 3 if _is_numbered(database_url) else 0
-        chaos = Chaos(seed, longest_stall_s=longest_stall_s, most_resent=most_resent)
+        chaos = Chaos(seed, longest_stall_s=longest_stall_s, most_resent=most_resent(recordings))
         timing = _patience(longest_stall_s)
     doubts, troubles = asyncio.run(_Run(recordings, into, chaos, timing, most_s).run(_over(database_url)))
     compared = compare(database_url, into, [each.stream for each in recordings])
@@ -104,12 +103,6 @@ def _over(database_url: str) -> Collection[int]:
     """Return the ids of the streams whose recorder saw the end of the match."""
     with reading(database_url) as reader:
         return {row.stream_id for row in reader.rows("SELECT stream_id FROM stream WHERE ended IS NOT NULL")}
-
-
-def _is_numbered(database_url: str) -> bool:
-    """Whether every packet has a number of its own."""
-    with reading(database_url) as reader:
-        return not reader.rows("SELECT 1 FROM action WHERE fixture_seq_num IS NULL LIMIT 1")
 
 
 class _Run:
