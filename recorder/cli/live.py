@@ -24,6 +24,11 @@ class LiveScreen:
         self._live: Live | None = None
         self._terminal: PatientTerminal | None = None
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether something stands there."""
+        return self._live is not None
+
     def __enter__(self) -> Self:
         return self
 
@@ -45,6 +50,10 @@ class LiveScreen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Draw no more, and give the terminal back; a second time nothing happens."""
         live, self._live = self._live, None
         if live is not None:
             with contextlib.suppress(Exception):  # the terminal is stuck, or gone

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.live import Live
 
+from recorder.cli.live import LiveScreen
 from recorder.cli.screen import LATE_S, Screen
-from recorder.cli.terminal import PatientConsole, PatientTerminal, StuckTerminal
 from recorder.errors import DatabaseAway, RecorderError
 
 if TYPE_CHECKING:
@@ -136,8 +136,7 @@ class _LiveTable(threading.Thread):
         self._spool = spool
         self._leaving = threading.Event()
         self._memory = Memory()
-        self._live: Live | None = None
-        self._terminal: PatientTerminal | None = None
+        self._screen = LiveScreen()
 
     def run(self) -> None:
         """Look again and again, once more at the end."""
@@ -150,17 +149,17 @@ class _LiveTable(threading.Thread):
                     return
                 is_last = self._leaving.wait(self._pause_s(time.monotonic() - began))
         except Exception as error:
-            self._end()
+            self._screen.close()
             _log.warning("the live table has ended (%s: %s); recording goes on", type(error).__name__, error)
 
     def leave(self) -> None:
         """Show how it ended, and give the terminal back."""
         self._leaving.set()
         self.join(_FAREWELL_S)
-        self._end()
+        self._screen.close()
 
     def _pause_s(self, took_s: float) -> float:
-        if self._live is None:
+        if not self._screen.is_shown:
             return _SOON_S
         return min(max(AGAIN_S, took_s / _MOST_OF_THE_TIME), _SELDOM_S)
 
@@ -172,7 +171,7 @@ class _LiveTable(threading.Thread):
         except DatabaseAway:
             return  # and no spool to look into instead; what was seen last stays
         except RecorderError:
-            if self._live is None:
+            if not self._screen.is_shown:
                 return  # the archive is being made
             raise
         self._draw(now)
@@ -182,24 +181,4 @@ class _LiveTable(threading.Thread):
 
         url, dialect = parse_url(self._database_url)
         shown = Screen(now, self._memory.before(now), dialect.place(url))
-        with contextlib.suppress(StuckTerminal):  # who comes back to it sees the next one
-            if self._live is None:
-                self._live = Live(console=self._console(), auto_refresh=False, redirect_stdout=sys.stdout.isatty())
-                self._live.start()
-            self._live.update(shown, refresh=True)
-
-    def _console(self) -> Console:
-        try:
-            self._terminal = PatientTerminal(sys.stderr)
-        except OSError:  # another user's: there is only the way that waits
-            return Console(stderr=True)
-        return PatientConsole(self._terminal)
-
-    def _end(self) -> None:
-        live, self._live = self._live, None
-        if live is None:
-            return
-        with contextlib.suppress(Exception):  # the terminal is stuck, or gone
-            live.stop()
-        if self._terminal is not None:
-            self._terminal.close()
+        self._screen.show(shown)
