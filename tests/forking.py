@@ -59,10 +59,14 @@ _READ_AT_START = (
 
 
 def can_fork(environment: Mapping[str, str]) -> bool:
-    """Say whether the environment holds nothing that only an interpreter which starts would heed."""
-    return environment.get("PYTHONPATH") == str(ROOT) and not any(
-        name.startswith(_READ_AT_START) for name in environment if name != "PYTHONPATH"
-    )
+    """Say whether this is Linux, and the environment holds nothing that only an interpreter which starts would heed."""
+    others = (name for name in environment if name != "PYTHONPATH")
+    is_usual = environment.get("PYTHONPATH") == str(ROOT) and not any(map(_is_read_at_start, others))
+    return sys.platform.startswith("linux") and is_usual
+
+
+def _is_read_at_start(name: str) -> bool:
+    return name.startswith(_READ_AT_START)
 
 
 class Forked(subprocess.Popen[bytes]):

@@ -33,6 +33,25 @@ def test_each_signal_takes_the_next_step() -> None:
     assert [signal.getsignal(number) for number in ASKED] == before
 
 
+def test_more_at_once_than_there_are_steps() -> None:
+    """Signals that all come before the loop looks take what steps there are, and break nothing."""
+    broken: list[object] = []
+
+    async def asked_at_once() -> list[str]:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: broken.append(context))
+        asked: list[str] = []
+        with handled(asked.append):
+            for _ in range(2):
+                for number in ASKED:
+                    os.kill(os.getpid(), number)
+            for _ in range(10):
+                await asyncio.sleep(0)
+        return asked
+
+    assert len(asyncio.run(asked_at_once())) == 1
+    assert broken == []
+
+
 STUBBORN = """
 import asyncio
 from recorder.signals import handled
