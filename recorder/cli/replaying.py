@@ -137,7 +137,7 @@ def replay(
     tls = None if tls_cert is None else server_tls(tls_cert, tls_key)
     with TroubleLog(troubles) as log:
         server = ReplayServer(recordings, behaviour, host=host, port=port, tls=tls, on_trouble=log.note)
-        notes = [] if quiet else [*_exposed(host, has_token=token is not None, has_tls=tls is not None)]
+        notes = [] if quiet else _exposed(host, has_token=token is not None, has_tls=tls is not None)
         asyncio.run(_serve(server, log, notes, where=f"{host}, port {port}", quiet=quiet))
 
 
@@ -162,11 +162,10 @@ def _exposed(host: str, *, has_token: bool, has_tls: bool) -> list[str]:
     is_any = host in ("0.0.0.0", "::")  # noqa: S104 - what a user asked for
     notes = [f"others dial this machine's name or address in place of {host}"] if is_any else []
     if not has_token:
-        return [
-            *notes,
-            "anybody who reaches this port can read the matches; --token-file lets in only who has its token",
-        ]
-    return notes if has_tls else [*notes, "clients send the token in clear over the network; --tls-cert encrypts it"]
+        notes.append("anybody who reaches this port can read the matches; --token-file lets in only who has its token")
+    elif not has_tls:
+        notes.append("clients send the token in clear over the network; --tls-cert encrypts it")
+    return notes
 
 
 def _allow_many_clients() -> None:
@@ -184,10 +183,13 @@ async def _serve(server: ReplayServer, log: TroubleLog, notes: list[str], *, whe
 
     stopped = asyncio.Event()
     log.failed = stopped.set
-    # A second signal changes nothing, a third one kills. A terminal that is closed ends it, too.
-    stop = [lambda _name: stopped.set()] * 2
     _allow_many_clients()
-    with signals.handled(*stop), signals.on_hangup(stopped.set, stopped.set):
+
+    def stop(_name: str) -> None:
+        stopped.set()
+
+    # A second signal changes nothing, a third one kills. A terminal that is closed ends it, too.
+    with signals.handled(stop, stop), signals.on_hangup(stopped.set, stopped.set):
         async with AsyncExitStack() as serving:
             try:
                 await serving.enter_async_context(server)

@@ -37,8 +37,8 @@ _WRONG_START = 0.3
 
 _SPAN = 120
 """How many messages behind `LEAST_PROGRESS` a connection is cut off at most, or a quarter of what is left."""
-_MOST_INCIDENTS = 8
-_MESSAGES_AN_INCIDENT = 20
+_MOST_TROUBLES = 8
+_MESSAGES_A_TROUBLE = 20
 _MOST_RESENT = 3
 
 _LATEST_AUTH_S = 4.0
@@ -141,20 +141,20 @@ class Chaos:
         return dice.pick(((1, False), (-1, False), (0, True)))
 
     def _troubles(self, dice: _Dice, first: int, last: int, *, is_early: bool) -> dict[int, Sequence[Trouble]]:
-        """Return what happens before which message: small incidents up to where the connection is cut off, if it is."""
+        """Return what happens before which message: small troubles up to where the connection is cut off, if it is."""
         found: dict[int, list[Trouble]] = {}
         stop, is_dropped = last, dice.happens(_DROPPED_EARLY if is_early else _DROPPED)
         if is_dropped:
             stop = min(last, first + LEAST_PROGRESS + dice.below(max(_SPAN, (last - first) // 4)))
-        most = min(_MOST_INCIDENTS, 1 + (stop - first) // _MESSAGES_AN_INCIDENT)
+        most = min(_MOST_TROUBLES, 1 + (stop - first) // _MESSAGES_A_TROUBLE)
         for _ in range(dice.below(most + 1)):
             place = first + dice.below(stop - first + 1)
-            found.setdefault(place, []).append(self._incident(dice, place - first))
+            found.setdefault(place, []).append(self._trouble(dice, place - first))
         if is_dropped:
             found.setdefault(stop, []).append(Drop(dice.pick(_WAYS), "by chance"))
         return {place: tuple(found[place]) for place in sorted(found)}
 
-    def _incident(self, dice: _Dice, sent: int) -> Trouble:
+    def _trouble(self, dice: _Dice, sent: int) -> Trouble:
         """Return one thing that does not end a connection on which so many messages were sent; maybe none more."""
         kind = dice.below(5)
         # One message more may have been left out: the list may begin one later than it was asked for.

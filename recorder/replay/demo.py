@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from recorder.query.reading import reading
 from recorder.query.timelines import Question, timeline
 from recorder.replay.behaviour import Behaviour
 from recorder.replay.cuts import Cuts
+from recorder.replay.own_token import own_token
 from recorder.replay.recordings import Recording, bundled
 from recorder.replay.server import ReplayServer
 
@@ -104,10 +104,7 @@ async def _record(
     cuts = Cuts({recording.stream: [int(recording.packets * part) for part in _CUT_AT] for recording in recordings})
     behaviour = Behaviour(scale=longest_s / seconds, heartbeat_s=1.0, troublemaker=cuts)
     entries = [Entry(recording.stream, line) for line, recording in enumerate(recordings, start=1)]
-    with tempfile.TemporaryDirectory() as directory:
-        token = Path(directory) / "token"
-        token.touch(mode=0o600)
-        token.write_text("any token will do here")
+    with own_token() as token:
         async with ReplayServer(recordings, behaviour, on_trouble=cuts.note) as server:
             settings = Settings(
                 database_url=database_url,

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +33,7 @@ from recorder.replay.playing import Playing, Track
 from recorder.replay.recordings import Recording, bundled
 from recorder.replay.stored import stored
 from recorder.replay.talk import Talk
-from recorder.replay.troubles import FLAWLESS, Plan, Refusal, told
+from recorder.replay.troubles import FLAWLESS, Plan, Refusal, entry, told
 
 _log = logging.getLogger(__name__)
 
@@ -290,8 +289,7 @@ class ReplayServer:
                 talk.befall(what.trouble)
 
     def _tell(self, track: Track, what: Mapping[str, Any]) -> None:
-        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._on_trouble({"at": at, "path": track.recording.path, "client": None, **what})
+        self._on_trouble(entry(track.recording.path, None, what))
 
 
 def _logged(trouble: Mapping[str, Any]) -> None:

@@ -22,7 +22,7 @@ from recorder.replay.cutting import cut
 from recorder.replay.history import History, Spell
 from recorder.replay.playing import Track
 from recorder.replay.sending import send_together, together
-from recorder.replay.troubles import Drop, Plan, Resend, Say, Slow, Stall, Trouble, told
+from recorder.replay.troubles import Drop, Plan, Resend, Say, Slow, Stall, Trouble, entry, told
 
 _log = logging.getLogger(__name__)
 
@@ -267,8 +267,7 @@ class Talk:
             transport.abort()
 
     def _tell(self, what: Mapping[str, Any]) -> None:
-        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._on_trouble({"at": at, "path": self.track.recording.path, "client": self.number, **what})
+        self._on_trouble(entry(self.track.recording.path, self.number, what))
 
 
 async def _until_closed(say: Callable[[], Coroutine[None, None, None]]) -> None:

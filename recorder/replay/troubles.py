@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 How = Literal["abort", "eof"] | int
@@ -34,7 +35,7 @@ class Resend:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """Send something that is neither packet nor heartbeat: text, binary, or an empty ping or pong (payload None)."""
+    """Send something that is neither packet nor heartbeat: a text, a binary message, a ping or a pong."""
 
     payload: bytes
     opcode: Literal["text", "binary", "ping", "pong"] = "text"
@@ -77,6 +78,12 @@ class Plan:
 
 
 FLAWLESS = Plan()
+
+
+def entry(path: str, client: int | None, what: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a line of the log of troubles: now, on a stream's path, to a client (None before there is one)."""
+    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"at": at, "path": path, "client": client, **what}
 
 
 def told(trouble: Trouble | Refusal) -> dict[str, Any]:

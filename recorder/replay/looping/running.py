@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from recorder.archive import maintain, migrate
@@ -20,6 +18,7 @@ from recorder.query.reading import reading
 from recorder.replay.behaviour import Behaviour
 from recorder.replay.chaos import Chaos, most_resent
 from recorder.replay.looping.comparing import Compared, compare
+from recorder.replay.own_token import own_token
 from recorder.replay.recordings import Recording
 from recorder.replay.server import ReplayServer
 from recorder.replay.stored import stored
@@ -122,10 +121,7 @@ class _Run:
     async def run(self, over: Collection[int]) -> tuple[list[str], Counter[str]]:
         """Record all streams; those in ``over`` as long as the recorder itself wants to."""
         entries = [Entry(each.stream, line) for line, each in enumerate(self._recordings, start=1)]
-        with tempfile.TemporaryDirectory() as directory:
-            token = Path(directory) / "token"
-            token.touch(mode=0o600)
-            token.write_text("any token will do here")
+        with own_token() as token:
             async with ReplayServer(self._recordings, self._behaviour, on_trouble=self._note) as server:
                 settings = Settings(
                     database_url=self._into,
@@ -134,7 +130,7 @@ class _Run:
                     until_finished=True,
                     for_s=self._most_s,
                     connect_rate=CONNECT_RATE,
-                    spool=Path(directory) if is_server(self._into) else None,
+                    spool=token.parent if is_server(self._into) else None,
                     audit_after_s=(),
                     timing=self._timing,
                 )
