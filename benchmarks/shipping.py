@@ -15,10 +15,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
+from msgspec import structs
 
 from recorder.archive.shipping import Shipper
 from recorder.archive.writer import Writer
@@ -43,9 +43,12 @@ class Feed:
     def next(self, received_us: int) -> list[Operation]:
         frame, action = PACKETS[self._count % len(PACKETS)]
         key = {"stream_id": self.stream.stream_id, "session_id": 1, "frame_number": self._count}
-        made = replace(frame, received_us=received_us, **key)
+        made = structs.replace(frame, received_us=received_us, **key)
         self._count += 1
-        return [AddFrame(made), AddAction(replace(action, position=made.frame_number, received_us=received_us, **key))]
+        return [
+            AddFrame(made),
+            AddAction(structs.replace(action, position=made.frame_number, received_us=received_us, **key)),
+        ]
 
 
 def _packets() -> Iterator[tuple]:  # type: ignore[type-arg]

@@ -1,5 +1,8 @@
 """The values that the rooms pass to each other. Frozen; units and sentinels stand in the names and here.
 
+What is made for every message is a struct of msgspec: made in a fifth of the time that a frozen dataclass takes, and no
+work for the garbage collector.
+
 Times named ``*_us`` are microseconds since 1970-01-01 UTC, by our wall clock; ``*_ns`` elapsed nanoseconds (`clock`)
 that only mean something beside another reading of the same session. Digests are the first 16 bytes of a SHA-256.
 """
@@ -9,9 +12,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
+
+from msgspec import Struct
 
 Feed = Literal["betting", "media"]
 Speed = Literal["normal", "fast"]
@@ -96,8 +100,7 @@ class Kind(StrEnum):
     """Bears a ``fixtureAction`` that is another fixture's, or that cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True, gc=False):
     """One websocket message exactly as it arrived. Key: (stream, session, number from 0)."""
 
     stream_id: int
@@ -113,16 +116,16 @@ class Frame:
     """Why the frame has the kind it has, when that is not plain."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(Struct, frozen=True, gc=False):
     """What one packet says, column by column, as derived from its bytes; None where it says nothing readable.
 
-    ``timeline_sequence`` is exact; ``occurred_us`` is the vendor's own time; JSON columns are compact JSON text.
+    ``timeline_sequence`` is exact: 6 digits, a point and 20 digits, text that sorts as the number does. ``occurred_us``
+    is the vendor's own time; JSON columns are compact JSON text.
     """
 
     action_id: str | None = None
     fixture_seq_num: int | None = None
-    timeline_sequence: Decimal | None = None
+    timeline_sequence: str | None = None
     send_type: str | None = None
     send_type_id: int | None = None
     type: str | None = None
@@ -156,8 +159,7 @@ class Fields:
     parse_error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True, gc=False):
     """One revision of a thing that happened, at its position in the vendor's list.
 
     ``content_digest`` stands for the canonical ``fixtureAction``, ``frame_digest`` for the bytes of the frame that

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from recorder.model import Action, Audit, Frame, Gap, Speed, Stream
 
 
@@ -116,15 +118,13 @@ class DescribeStream:
     at_us: int
 
 
-@dataclass(frozen=True, slots=True)
-class AddFrame:
+class AddFrame(Struct, frozen=True, gc=False):
     """Store a frame. Its actions follow in the same submission, and so in the same transaction."""
 
     frame: Frame
 
 
-@dataclass(frozen=True, slots=True)
-class AddAction:
+class AddAction(Struct, frozen=True, gc=False):
     """Store an action read from a stored frame."""
 
     action: Action

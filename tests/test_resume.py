@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from recorder.archive import writer
 from recorder.errors import Doubt, StoppedEarly
 from recorder.feed.booking import Entry
 from recorder.feed.ledger import Ledger
-from recorder.feed.messages import Message
+from recorder.feed.parsed import Parsed
 from recorder.model import Frame
 from tests.recording import QUICK, Recording, content
 from tests.vendor import Drop, Match, Script, Start, VendorServer, load, names
@@ -624,8 +625,8 @@ def test_an_error_of_our_own(
     booked = Ledger.actions
     failures = iter([True])
 
-    def failing(ledger: Ledger, frame: Frame, message: Message, opened_us: int) -> Entry:
-        entry = booked(ledger, frame, message, opened_us)
+    def failing(ledger: Ledger, frame: Frame, packets: Sequence[Parsed], opened_us: int) -> Entry:
+        entry = booked(ledger, frame, packets, opened_us)
         if ledger.length == 200 and next(failures, False):
             raise RuntimeError("an error that nobody has thought of")
         return entry

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
+from msgspec.structs import astuple
 from sqlalchemy import Connection, Table, and_, func, insert, literal, select, true, update
 
 from recorder.archive import tables
 from recorder.archive.chains import Chains
-from recorder.archive.dialect import Dialect, fixed_point
+from recorder.archive.dialect import Dialect
 from recorder.errors import DamagedArchive, IdentityClash
 from recorder.feed.actions import PARSER
-from recorder.model import Action, Fields, Frame, Kind
+from recorder.model import Action, Frame, Kind
 from recorder.operations import (
     AddAction,
     AddFrame,
@@ -33,8 +34,6 @@ from recorder.operations import (
     UpdateSession,
 )
 
-_FIELD_NAMES = tuple(field.name for field in fields(Fields))
-_SEQUENCE_INDEX = _FIELD_NAMES.index("timeline_sequence")
 _ZERO_AT_FIRST = ("frames", "actions", "overlap_checked", "resent", "envelope_differences", "heartbeats")
 _FRAME_COLUMNS, _ACTION_COLUMNS = tables.frame.columns.keys(), tables.action.columns.keys()
 
@@ -51,10 +50,10 @@ def apply(connection: Connection, dialect: Dialect, operations: Iterable[Operati
         actions.clear()
 
     for operation in operations:
-        if isinstance(operation, AddFrame):
+        if type(operation) is AddFrame:
             frames.append(row := frame_row(operation.frame))
             chains.add_frame(row)
-        elif isinstance(operation, AddAction):
+        elif type(operation) is AddAction:
             actions.append(action_row(operation.action))
             chains.grow(operation.action.stream_id)
         else:
@@ -81,8 +80,6 @@ def frame_row(frame: Frame) -> tuple[Any, ...]:
 
 def action_row(action: Action) -> tuple[Any, ...]:
     """Return an action as the table's columns hold it, in their order."""
-    derived = [getattr(action.fields, name) for name in _FIELD_NAMES]
-    derived[_SEQUENCE_INDEX] = fixed_point(action.fields.timeline_sequence)
     return (
         action.stream_id,
         action.epoch,
@@ -94,7 +91,7 @@ def action_row(action: Action) -> tuple[Any, ...]:
         action.arrival,
         action.content_digest,
         action.frame_digest,
-        *derived,
+        *astuple(action.fields),
         PARSER,
     )
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,16 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from recorder.errors import ConfigurationError, RecorderError
 
-SEQUENCE_DIGITS, SEQUENCE_DECIMALS = 6, 20
-"""Of `timeline_sequence`: before the point, and behind it."""
 _EXPECTED = "name a SQLite file, e.g. sqlite:///recorder.db, or a Postgres database, e.g. postgresql://user@host/name"
-
-
-def fixed_point(value: Decimal | None) -> str | None:
-    """Return ``value`` as text of 6 digits, a point and 20 digits: exact, and it sorts as the number does."""
-    if value is None:
-        return None
-    return f"{value:0{SEQUENCE_DIGITS + 1 + SEQUENCE_DECIMALS}.{SEQUENCE_DECIMALS}f}"
 
 
 class Held(Protocol):

@@ -14,9 +14,10 @@ from sqlalchemy import URL, Connection, Engine, Table, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from recorder import clock
-from recorder.archive.dialect import SEQUENCE_DECIMALS, SEQUENCE_DIGITS, Dialect, JsonSql, driver_error
+from recorder.archive.dialect import Dialect, JsonSql, driver_error
 from recorder.archive.postgres_views import alter
 from recorder.errors import ConfigurationError, DamagedArchive, DatabaseAway, DiskError, RecorderError
+from recorder.feed.values import SEQUENCE_DECIMALS, SEQUENCE_DIGITS
 from recorder.model import DIGEST_BYTES
 
 _SCHEMA_LOCK = 0x7265636F72646572

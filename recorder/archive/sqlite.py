@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,7 +28,7 @@ _BUSY_TIMEOUT_MS = 60_000
 
 # Rows in one INSERT: `executemany` hands the interpreter's lock over for every row and falls to some hundred rows a
 # second beside a busy thread; one statement with many rows does not. Bounded by SQLite's 32,766 parameters.
-_CHUNKS = (64, 16, 4, 1)
+_CHUNKS = (512, 128, 32, 8, 1)
 
 
 def checked(url: URL) -> URL:
@@ -144,7 +145,7 @@ def _pour(connection: Connection, table: Table | str, columns: Sequence[str], ro
     name, done = table if isinstance(table, str) else table.name, 0
     while done < len(rows):
         size = next(chunk for chunk in _CHUNKS if chunk <= len(rows) - done)
-        parameters = tuple(value for row in rows[done : done + size] for value in row)
+        parameters = tuple(chain.from_iterable(rows[done : done + size]))
         connection.exec_driver_sql(_insert(name, tuple(columns), size), parameters)
         done += size
 

@@ -31,6 +31,10 @@ _log = logging.getLogger(__name__)
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 """Payload bytes that may wait for the disk before the reading of sockets pauses."""
 
+MAX_PENDING = 8_192
+"""Operations that may do so: some 4,000 frames, each with its action. With more, the last of them would be durable only
+after seconds; they wait in the sockets as well, at less cost."""
+
 
 T = TypeVar("T")
 
@@ -44,7 +48,7 @@ class _Errand:
         self.future: Future[Any] = Future()
 
 
-_Item = Operation | Future[None] | _Errand
+_Item = Sequence[Operation] | Future[None] | _Errand
 
 
 class Writer:
@@ -68,7 +72,7 @@ class Writer:
         self.listeners: list[Callable[[Sequence[Operation], float], None]] = []
         """As `committed`, with the seconds that storing them took. Whoever only watches; add to it before recording."""
         self.given = 0
-        """How much was submitted since the start: operations, errands, and who waits for what came before."""
+        """How much was submitted since the start: groups of operations, errands, and who waits for what came before."""
         self.done = 0
         """How much of that is done: durable, or answered."""
         self._failed = failed
@@ -83,7 +87,8 @@ class Writer:
             raise
         self._condition = threading.Condition()
         self._pending: list[_Item] = []
-        self._pending_bytes = 0
+        self._pending_bytes = self._pending_operations = 0
+        self._waiting: list[Future[None]] = []
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="archive-writer", daemon=True)
         self._thread.start()
@@ -96,11 +101,12 @@ class Writer:
 
     def submit(self, operations: Sequence[Operation]) -> None:
         """Queue operations that belong into one transaction. Any thread. Raises the error if there was one."""
-        size = sum(len(operation.frame.payload) for operation in operations if isinstance(operation, AddFrame))
+        size = sum([len(operation.frame.payload) for operation in operations if type(operation) is AddFrame])
         with self._condition:
             self._raise_refusal()
-            self._pending.extend(operations)
-            self.given += len(operations)
+            self._pending.append(operations)
+            self.given += 1
+            self._pending_operations += len(operations)
             self._pending_bytes += size
             self._condition.notify()
 
@@ -131,10 +137,19 @@ class Writer:
             self._condition.notify()
         return future
 
+    @property
+    def is_full(self) -> bool:
+        """Whether so much waits for the disk that nothing more should be read; any thread."""
+        return self._pending_bytes > MAX_PENDING_BYTES or self._pending_operations > MAX_PENDING
+
     async def room(self) -> None:
-        """Wait, if too much waits for the disk, until it does no more."""
-        if self._pending_bytes > MAX_PENDING_BYTES:
-            await asyncio.wrap_future(self.flushed())
+        """Wait, if too much waits for the disk, until the transaction before it is durable and takes it all."""
+        while self.is_full:
+            future: Future[None] = Future()
+            with self._condition:
+                self._raise_refusal()
+                self._waiting.append(future)
+            await asyncio.wrap_future(future)
 
     @property
     def pending_bytes(self) -> int:
@@ -182,7 +197,7 @@ class Writer:
 
     def _store(self, connection: Connection, items: Sequence[_Item]) -> None:
         """Commit what gathered, tell of it, and then say so to those who wait for it."""
-        operations = [item for item in items if not isinstance(item, Future | _Errand)]
+        operations = [each for item in items if not isinstance(item, Future | _Errand) for each in item]
         if operations:
             began_ns = clock.elapsed_ns()
             with DiskErrors(self.dialect, self.url), connection.begin():
@@ -219,8 +234,12 @@ class Writer:
         with self._condition:
             self._condition.wait_for(lambda: self._pending or self._closing)
             batch, self._pending = self._pending, []
-            self._pending_bytes = 0
-            return batch or None
+            self._pending_bytes = self._pending_operations = 0
+            waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if _is_awaited(future):
+                future.set_result(None)
+        return batch or None
 
     def _fail(self, error: BaseException, futures: list[Future[Any]]) -> None:
         if not isinstance(error, RecorderError):
@@ -230,7 +249,8 @@ class Writer:
         with self._condition:
             left, self._pending = self._pending, []
             self.error = error
-        for future in [*futures, *(future for item in left if (future := _future(item)) is not None)]:
+            waiting, self._waiting = self._waiting, []
+        for future in [*futures, *waiting, *(future for item in left if (future := _future(item)) is not None)]:
             if not future.done() and _is_awaited(future):
                 future.set_exception(error)
         self._failed()

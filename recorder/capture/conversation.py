@@ -11,7 +11,9 @@ from recorder.config import TokenSource
 from recorder.errors import ConnectionOver, HandshakeRefused, WireError
 from recorder.feed.session import Answer, Session
 from recorder.operations import Operation
-from recorder.wire import Connection
+from recorder.wire import Connection, Received
+
+_HIDDEN = "the vendor sent our token back: its bytes are replaced"
 
 
 class Conversation:
@@ -33,6 +35,7 @@ class Conversation:
         self._token = token
         self._expect = expect
         self._pausing = False
+        self._paused_ns = 0
         self.why: str | None = None
         """Why we closed it; None: the peer did."""
         self.error: WireError | None = None
@@ -45,38 +48,49 @@ class Conversation:
             try:
                 while True:
                     # Also once we leave: what is on its way already may never be sent again.
-                    if self._obey(await self._take(connection)) and closing is None:
+                    if self._take(await connection.receive_some()) and closing is None:
                         closing = group.create_task(connection.close())
-                    await self._room()
+                    if self._writer.is_full:
+                        await self._room(connection)
             except ConnectionOver as over:
                 self.error = without_token(over, self._token) if self.why is None else None
             watch.cancel()
 
-    async def _take(self, connection: Connection) -> Answer:
-        session, message = self._session, await connection.receive()
+    def _take(self, messages: Iterable[Received]) -> bool:
+        """Take what has come, and hand what is to be stored of it to the writer; say whether we leave."""
+        session = self._session
+        operations: list[Operation] = []
         was_in, before = session.authorised, session.new
-        payload = self._token.hide(message.payload)
-        answer = session.received(
-            payload,
-            message.opcode,
-            message.received_us,
-            message.monotonic_ns,
-            size=message.size,
-            flag=None if payload is message.payload else "the vendor sent our token back: its bytes are replaced",
-        )
+        try:
+            for message in messages:
+                payload = self._token.hide(message.payload)
+                answer = session.received(
+                    payload,
+                    message.opcode,
+                    message.received_us,
+                    message.monotonic_ns,
+                    size=message.size,
+                    flag=None if payload is message.payload else _HIDDEN,
+                )
+                operations += answer.operations
+                self.why = self.why or answer.close
+        finally:  # what was taken is told to the books, and must not be missing in the archive
+            if operations:
+                self._writer.submit(operations)
         if session.authorised and not was_in:
             self._let_in()
         if session.new > before:
-            self._stored(session.new - before, answer.operations)
-        return answer
+            self._stored(session.new - before, operations)
+        return self.why is not None
 
-    async def _room(self) -> None:
-        """Stop reading while too much waits for the disk; the vendor's silence is not watched meanwhile."""
+    async def _room(self, connection: Connection) -> None:
+        """Take nothing while too much waits for the disk; the vendor's silence is not watched meanwhile."""
         began_ns = clock.elapsed_ns()
         self._pausing = True
         await self._writer.room()
         self._pausing = False
         self._session.paused(clock.elapsed_ns() - began_ns)
+        self._paused_ns = connection.paused_ns
 
     async def _watch(self, connection: Connection) -> None:
         while True:
@@ -84,6 +98,10 @@ class Conversation:
             await asyncio.sleep(self._session.tick_s)
             if self._pausing:
                 continue
+            paused_ns = connection.paused_ns  # for what others have waiting
+            if paused_ns > self._paused_ns:
+                self._session.paused(paused_ns - self._paused_ns)
+                self._paused_ns = paused_ns
             answer = self._session.tick(clock.elapsed_ns(), clock.wall_us(), bytes_ns=connection.bytes_ns)
             if self._obey(answer):
                 if answer.abort:

@@ -35,7 +35,7 @@ from recorder.ids import TimeOrderedIds
 from recorder.model import Audit, StoredStream
 from recorder.operations import AddAction, CloseSession, EndStream, NoteAudit, OpenSession, OpenStream, Operation
 from recorder.pacing import Attempt, ConnectLimiter
-from recorder.wire import dial
+from recorder.wire import Intake, dial
 
 _log = logging.getLogger("recorder.capture")
 
@@ -59,6 +59,8 @@ class Vendor:
     backoff_s: float = 1.0
     """First and smallest unit of the back-off."""
     proxy: str | None = None
+    intake: Intake = field(default_factory=Intake)
+    """What all connections together have received and is not recorded yet."""
     novelties: Novelties = field(default_factory=Novelties)
     """What it sends that it has not told of; counted for this process."""
 
@@ -276,7 +278,9 @@ class Capture:
         conversation = Conversation(session, self._writer, self._let_in, self._stored, self._vendor.token, self._expect)
         decision: Next | None = None
         try:
-            async with dial(url, endpoint.headers(), proxy=self._vendor.proxy) as connection:
+            async with dial(
+                url, endpoint.headers(), proxy=self._vendor.proxy, intake=self._vendor.intake
+            ) as connection:
                 attempt.answered()
                 await connection.send(endpoint.auth_message(token.reveal()))
                 await conversation.hold(connection)

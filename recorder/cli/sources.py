@@ -1,19 +1,20 @@
 """Where options get their values besides the command line: every one from `RECORDER_*`, and from the settings file.
 
-One pass over the commands as they were built gives each option its variable: nobody writes `envvar=` by hand.
+Each command's options get their variables when it is built: nobody writes `envvar=` by hand. What all commands take is
+looked up, and so all are built, only when there is a settings file, or a variable that the called one does not take.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import typer
 from typer.core import TyperGroup, TyperOption
 
-from recorder.cli.options import say
 from recorder.errors import RecorderError
 from recorder.settings import names
 from recorder.settings.known import Known, Setting, Takes
@@ -29,9 +30,10 @@ _FROM_FILE = "recorder.settings"
 class Settled(TyperGroup):
     """The command line as a whole; its options may be set elsewhere. Its callback has an option ``config``."""
 
-    def __init__(self, **attributes: Any) -> None:
-        super().__init__(**attributes)
-        self.known = known(self)
+    @cached_property
+    def known(self) -> Known:
+        """All that may be set in any command."""
+        return known(self)
 
     def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
         """Read the settings file before the command's own options are read, for which it has the defaults."""
@@ -39,26 +41,41 @@ class Settled(TyperGroup):
         if ctx.resilient_parsing:
             self._read_while_typing(ctx)
         elif "--help" not in ctx.args:
-            self._read(ctx, is_quiet=bool({"-q", "--quiet"} & {*ctx.args}))
+            self._read(ctx)
         return rest
 
-    def _read(self, ctx: Context, *, is_quiet: bool) -> None:
+    def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+        """Tell of variables that were probably meant for us, now that it is known which command was called."""
+        word, command, rest = super().resolve_command(ctx, args)
+        if word is not None and command is not None and not {"-q", "--quiet", "--help"} & {*rest}:
+            self._tell_slips(known(command, (word,)))
+        return word, command, rest
+
+    def _read(self, ctx: Context) -> None:
         try:
-            settle(ctx, self.known)
+            settle(ctx, self)
         except RecorderError as error:
+            from recorder.cli.options import say
+
             say(str(error))
             raise typer.Exit(error.exit_code) from None
-        for sentence in () if is_quiet else self.known.slips(os.environ).values():
+
+    def _tell_slips(self, called: Known) -> None:
+        if all(name in called.every_variable for name in os.environ if name.startswith(names.PREFIX)):
+            return  # else all commands are looked through
+        from recorder.cli.options import say
+
+        for sentence in self.known.slips(os.environ).values():
             say(sentence)
 
     def _read_while_typing(self, ctx: Context) -> None:
         try:
-            settle(ctx, self.known)
+            settle(ctx, self)
         except RecorderError:
             return  # nobody reads an error while typing
 
 
-def settle(ctx: Context, known: Known) -> None:
+def settle(ctx: Context, commands: Settled) -> None:
     """Read the settings file, the named one or the first that is there, and make its values the commands' defaults."""
     from recorder.settings.file import find
 
@@ -68,7 +85,7 @@ def settle(ctx: Context, known: Known) -> None:
         return
     from recorder.settings.checking import check
 
-    found = check(file, known)
+    found = check(file, commands.known)
     ctx.meta[_FROM_FILE] = found
     ctx.default_map = found.by_command()
 
@@ -81,26 +98,45 @@ def from_file(ctx: Context) -> FromFile:
     return found
 
 
-def known(group: TyperGroup) -> Known:
-    """Give every option of every command its variable, and return all that may be set."""
+def name_variables(command: Command, words: tuple[str, ...]) -> None:
+    """Give every option of a command, which is called by ``words``, its variable; of several commands: of each."""
+    for called, each in leaves(command, words):
+        for option in each.params:
+            if isinstance(option, TyperOption):
+                _name_variable(called, option)
+
+
+def _name_variable(command: tuple[str, ...], option: TyperOption) -> None:
+    name = long_name(option)
+    if names.refusal(command, name) is not None:
+        option.envvar = None  # it is said in each call
+    elif not isinstance(option.envvar, str):
+        option.envvar = names.variable(command, name)
+    if option.multiple or option.nargs != 1:
+        option.envvar_list_splitter = ","  # type: ignore[misc]  # blanks may be part of a name: Yellow Card
+
+
+def known(command: Command, words: tuple[str, ...] = ()) -> Known:
+    """Return all that may be set in a command, or in several, once `name_variables` has named it."""
     settings, variables = [], {names.TOKEN, names.CONFIG}
-    for command, built in leaves(group):
-        for parameter in built.params:
+    for called, each in leaves(command, words):
+        for parameter in each.params:
+            if not isinstance(parameter.envvar, str):
+                continue
             if isinstance(parameter, TyperOption):
-                if (setting := _setting(command, parameter)) is not None:
-                    settings.append(setting)
-            elif isinstance(parameter.envvar, str):
+                settings.append(_setting(called, parameter, parameter.envvar))
+            else:
                 variables.add(parameter.envvar)
     return Known(tuple(settings), frozenset(variables))
 
 
-def leaves(group: TyperGroup, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command]]:
-    """Give every command that does something, with the words it is called by."""
-    for word, command in group.commands.items():
-        if isinstance(command, TyperGroup):
-            yield from leaves(command, (*above, word))
-        else:
-            yield (*above, word), command
+def leaves(command: Command, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command]]:
+    """Give every command that does something, with the words it is called by; ``words``: those of the given one."""
+    if not isinstance(command, TyperGroup):
+        yield words, command
+        return
+    for word, below in command.commands.items():
+        yield from leaves(below, (*words, word))
 
 
 def long_name(parameter: Parameter) -> str:
@@ -108,21 +144,12 @@ def long_name(parameter: Parameter) -> str:
     return max(parameter.opts, key=len).lstrip("-")
 
 
-def _setting(command: tuple[str, ...], option: TyperOption) -> Setting | None:
-    """Return an option as a setting, its variable set; None when it is said in each call."""
-    name = long_name(option)
-    if names.refusal(command, name) is not None:
-        option.envvar = None
-        return None
-    if not isinstance(option.envvar, str):
-        option.envvar = names.variable(command, name)
-    if option.multiple or option.nargs != 1:
-        option.envvar_list_splitter = ","  # type: ignore[misc]  # blanks may be part of a name: Yellow Card
+def _setting(command: tuple[str, ...], option: TyperOption, variable: str) -> Setting:
     return Setting(
         command=command,
-        option=name,
+        option=long_name(option),
         parameter=option.name,
-        variable=option.envvar,
+        variable=variable,
         takes=_takes(option),
         is_list=option.multiple or option.nargs != 1,
         is_path=_item(option) is Path,

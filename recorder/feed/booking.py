@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
-from recorder.feed import actions
+from msgspec import Struct
+from msgspec.structs import replace
+
 from recorder.feed.alignment import Item
-from recorder.feed.content import content_digest
-from recorder.feed.messages import Packet, read
-from recorder.model import Arrival, Fields, Frame, Kind, Opcode, Stream, digest
+from recorder.feed.parsed import Parsed, parsed_of
+from recorder.model import Arrival, Frame, Kind, Opcode, Stream, digest
 from recorder.operations import AddFrame, Operation
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True, gc=False):
     """Where an action was read: the frame, the part of it, and how it came."""
 
     frame: Frame
-    packet: Packet
-    fields: Fields
+    packet: Parsed
     arrival: Arrival
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True, gc=False):
     """What one message came to: what to store, and why to close the connection at once, if so.
 
     ``new``: how many messages or actions are known that were not; those of a changed past are not counted.
@@ -68,34 +65,33 @@ class Booking:
         """Close it; the frame goes first, since the rest leans on it."""
         operations = list(self._operations)
         if self.frame is not None and self._kind is not None:
-            operations.insert(0, AddFrame(replace(self.frame, kind=self._kind, reason=self.reason)))
+            frame = self.frame
+            if frame.kind is not self._kind or frame.reason != self.reason:
+                frame = replace(frame, kind=self._kind, reason=self.reason)
+            operations.insert(0, AddFrame(frame))
         # A changed past is no progress (resume, rule 5): a vendor that flaps between two lists would look busy.
         return Entry(tuple(operations), self.reconnect, 0 if self.forks else self.new)
 
 
-def evidence(frame: Frame, packet: Packet, opened_us: int, *, is_audit: bool = False) -> Evidence:
+def evidence(frame: Frame, packet: Parsed, opened_us: int, *, is_audit: bool = False) -> Evidence:
     """Return what a packet of a session that was opened at ``opened_us`` is evidence of.
 
     ``is_audit``: the list is read again, so that what it brings and is not live had been missed.
     """
-    fields = actions.parse(packet.envelope)
     # contract, SQL views: `catch_up` is a packet older than its session; one that tells no time cannot be live.
-    live = fields.occurred_us is not None and fields.occurred_us >= opened_us
-    return Evidence(frame, packet, fields, "live" if live else "audit" if is_audit else "catch_up")
+    occurred_us = packet.fields.occurred_us
+    live = occurred_us is not None and occurred_us >= opened_us
+    return Evidence(frame, packet, "live" if live else "audit" if is_audit else "catch_up")
 
 
-def item(packet: Packet, evidence: Evidence) -> Item:
+def item(evidence: Evidence) -> Item:
     """Return a packet as the alignment sees it."""
-    return Item(content_digest(packet.fixture_action), evidence.fields.fixture_seq_num, evidence)
+    return Item(evidence.packet.content, evidence.packet.fields.fixture_seq_num, evidence)
 
 
 def parked(frames: Iterable[Frame]) -> list[Item]:
     """Return the actions of frames that were kept without a position, in the order in which they came."""
-    return [
-        item(packet, Evidence(frame, packet, actions.parse(packet.envelope), "catch_up"))
-        for frame in frames
-        for packet in read(frame.payload).packets
-    ]
+    return [item(Evidence(frame, packet, "catch_up")) for frame in frames for packet in parsed_of(frame.payload)]
 
 
 def frame_of(

@@ -8,16 +8,17 @@ the message.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 
-from recorder.feed import actions
+from msgspec.structs import replace
+
 from recorder.feed.alignment import Calibration, Effect, Match, Resume
 from recorder.feed.auditing import Reading
 from recorder.feed.booking import Booking, Entry, evidence, item, parked
 from recorder.feed.holdable import sentence
-from recorder.feed.messages import Message, Packet
+from recorder.feed.messages import Message
 from recorder.feed.outages import Here, Outages
+from recorder.feed.parsed import Parsed
 from recorder.feed.raw import Replay
 from recorder.feed.rows import Rows
 from recorder.feed.standing import Standing
@@ -208,24 +209,29 @@ class Ledger:
         gap = self._outages.too_large(self._here(frame.received_us), kept)
         return replace(entry, operations=entry.operations + gap)
 
-    def actions(self, frame: Frame, message: Message, opened_us: int) -> Entry:
-        """Book a message that bears actions; ``opened_us`` is when its session was opened."""
+    def actions(self, frame: Frame, packets: Sequence[Parsed], opened_us: int) -> Entry:
+        """Book a message that bears actions, all of them ours; ``opened_us`` is when its session was opened."""
         self._count(frame)
-        foreign = self.foreign(message)
-        if foreign is not None:
-            told = actions.fixture_id(foreign.envelope) or "nothing readable"
-            reason = sentence(f"another fixture's: {told}", 200)
-            return self._control(replace(frame, kind=Kind.QUARANTINED, reason=reason))
         self.empty_answers = 0
         effects: list[Effect] = []
         is_audit = self.reading is not None and self.reading.listed is None and not self.is_watched
-        for packet in message.packets:
-            effects += self.resume.item(item(packet, evidence(frame, packet, opened_us, is_audit=is_audit)))
+        for packet in packets:
+            effects += self.resume.item(item(evidence(frame, packet, opened_us, is_audit=is_audit)))
         return self._entry(frame, effects, keep=False)
 
-    def foreign(self, message: Message) -> Packet | None:
-        """Return the first packet of a message that is another fixture's; None: all are ours."""
-        return next((packet for packet in message.packets if not self._is_ours(packet)), None)
+    def foreign(self, packets: Sequence[Parsed]) -> str | None:
+        """Return the first other fixture that one of a message's packets names; None: all are ours."""
+        ours = self.stream.fixture_id
+        for packet in packets:
+            if packet.fixture_id != ours and packet.fixture_id is not None:
+                return packet.fixture_id
+        return None
+
+    def anothers(self, frame: Frame, fixture_id: str) -> Entry:
+        """Book a message that bears actions of another fixture."""
+        self._count(frame)
+        reason = sentence(f"another fixture's: {fixture_id}", 200)
+        return self._control(replace(frame, kind=Kind.QUARANTINED, reason=reason))
 
     def quiet(self, now_us: int) -> Entry:
         """Nothing more has come for a while."""
@@ -270,11 +276,11 @@ class Ledger:
             if isinstance(effect, Match):
                 self._shown = effect.position + 1
         self.was_read_whole = self.was_read_whole and not booked.grew
-        if self.resume.read_whole and self.resume.n and not self.is_watched:
+        if not self.is_watched and self.resume.read_whole and self.resume.n:
             self._proven = self.resume.n
             if self.reading is not None:
                 self.reading.compared = True
-        self.was_read_whole = self.was_read_whole or self._proven == self.resume.n > 0
+            self.was_read_whole = True
         if self._outages.away and self._is_mended(frame):
             booked.add(*self._outages.mended(self._here(booked.now_us)))
         return booked.entry()
@@ -284,7 +290,3 @@ class Ledger:
         if frame is not None and frame.kind is Kind.ERROR:
             return False  # perhaps nobody let us in
         return self.resume.is_mended if self.stream.channel == ACTIONS else self._replay.is_whole
-
-    def _is_ours(self, packet: Packet) -> bool:
-        said = actions.fixture_id(packet.envelope)
-        return said is None or said == self.stream.fixture_id

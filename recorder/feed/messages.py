@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from recorder.feed.actions import finished
 from recorder.feed.content import MAX_INT_DIGITS
@@ -49,8 +50,7 @@ _NOT_THERE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(Struct, frozen=True, gc=False):
     """One envelope that bears a ``fixtureAction``, decoded; numbers are int or Decimal, never float.
 
     ``part`` is its index among the bearing objects of its message, from 0.
@@ -65,8 +65,7 @@ class Packet:
         return self.envelope["fixtureAction"]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True, gc=False):
     """What one message is and holds.
 
     ``packets`` is empty unless ``kind`` is ACTION. ``finished``: it says that the match is over (of several packets the

@@ -61,6 +61,8 @@ class Outages:
         """A new action has come, and says whether the vendor sees the match."""
         operations: tuple[Operation, ...] = ()
         suspended = is_suspended(fields)
+        if not (self._open or suspended) and fields.delay_status is None:
+            return operations  # it does, as it did before
         if suspended is not None:
             operations += self._turn("vendor_suspended", suspended, here, fields.collection_status or "")
         delayed = fields.delay_status is not None

@@ -122,15 +122,15 @@ class Rows:
                     arrival=seen.arrival,
                     content_digest=taken.digest,
                     frame_digest=seen.frame.digest,
-                    fields=seen.fields,
+                    fields=seen.packet.fields,
                 )
             ),
-            *self._outages.note(seen.fields, Here(self.epoch, effect.position, seen.frame.received_us)),
+            *self._outages.note(seen.packet.fields, Here(self.epoch, effect.position, seen.frame.received_us)),
         )
 
     def _note(self, seen: Evidence, booked: Booking) -> None:
         was_over = self.standing.over
-        self.standing.note(seen.fields)
+        self.standing.note(seen.packet.fields)
         if self.standing.over is None:
             self.over_since_ns = None
         elif was_over is None and self.has_watched:

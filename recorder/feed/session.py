@@ -6,17 +6,23 @@ Times are elapsed nanoseconds unless they are named ``_us`` (wall clock, only wr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import dataclasses
+from collections.abc import Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from recorder.errors import WireError
 from recorder.feed.alignment import Ask
-from recorder.feed.booking import Entry, frame_of
+from recorder.feed.booking import Entry
 from recorder.feed.decisions import Done, Next, NotYet, Retry, after_failure
 from recorder.feed.ending import Ending, Seen, Until
 from recorder.feed.ledger import Ledger
 from recorder.feed.messages import Message, is_reply, read
+from recorder.feed.parsed import Parsed, parsed
 from recorder.feed.timing import Timing
-from recorder.model import ACTIONS, Frame, Kind, Opcode
+from recorder.feed.usual import read_usual
+from recorder.model import ACTIONS, Frame, Kind, Opcode, digest
 from recorder.operations import Operation, UpdateSession
 
 _S = 1_000_000_000
@@ -24,8 +30,7 @@ _LONGEST_MESSAGE_NS = 60 * _S
 _STEP_NS = _S // 2  # a wall clock that goes wrong by less is being slewed
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True, gc=False):
     """What to do now: store these, and, when ``close`` says why, close the connection (a dead one: ``abort`` it)."""
 
     operations: tuple[Operation, ...] = ()
@@ -54,6 +59,7 @@ class Session:
         is_due: bool = True,
     ) -> None:
         self._ledger = ledger
+        self._is_raw = ledger.stream.channel != ACTIONS
         self._ending = Ending(ledger, ask, until, timing, give_up_ns)
         self._session_id = session_id
         self._opened_us = opened_us
@@ -91,33 +97,39 @@ class Session:
 
         ``flag``: what was done to its bytes before anybody saw them.
         """
-        frame = frame_of(
-            self._ledger.stream,
-            self._session_id,
-            self._frames,
-            payload,
-            opcode=opcode,
-            received_us=received_us,
-            monotonic_ns=now_ns,
-            reason=flag,
-        )
-        self._frames += 1
-        self._last_frame_ns = max(self._last_frame_ns, now_ns)  # a pause of ours may lie behind its arrival
+        number, stream_id = self._frames, self._ledger.stream.stream_id
+        self._frames = number + 1
+        if now_ns > self._last_frame_ns:  # a pause of ours may lie behind its arrival
+            self._last_frame_ns = now_ns
+
+        def frame(kind: Kind) -> Frame:
+            marks = digest(payload)
+            return Frame(stream_id, self._session_id, number, received_us, now_ns, kind, opcode, payload, marks, flag)
+
         if size > len(payload):
             self._let_in(now_ns)
-            return self._answer(self._ledger.too_large(frame, size), now_ns)
+            return self._answer(self._ledger.too_large(frame(Kind.UNKNOWN), size), now_ns)
+        if not self._is_raw and (usual := read_usual(payload)) is not None:
+            return self._list((usual,), frame(Kind.ACTION), now_ns)
         message = read(payload)
-        if message.kind is Kind.ACTION and self._ledger.stream.channel == ACTIONS:
-            self.authorised = True
+        if message.kind is Kind.ACTION and not self._is_raw:
+            return self._list([parsed(packet) for packet in message.packets], frame(Kind.ACTION), now_ns)
+        return self._control(frame(Kind.UNKNOWN), message, now_ns)
+
+    def _list(self, packets: Sequence[Parsed], frame: Frame, now_ns: int) -> Answer:
+        """Take a message that bears actions."""
+        self.authorised = True
+        self._said = None
+        self._stirred(now_ns)
+        foreign = self._ledger.foreign(packets)
+        if foreign is not None:
             # What is another fixture's says nothing of where the vendor's list of ours begins or ends.
-            self._actions += self._ledger.foreign(message) is None
-            self._said = None
-            self._stirred(now_ns)
-            return self._answer(self._ledger.actions(frame, message, self._opened_us), now_ns)
-        return self._control(frame, message, now_ns)
+            return self._answer(self._ledger.anothers(frame, foreign), now_ns)
+        self._actions += 1
+        return self._answer(self._ledger.actions(frame, packets, self._opened_us), now_ns)
 
     def _control(self, frame: Frame, message: Message, now_ns: int) -> Answer:
-        is_raw = self._ledger.stream.channel != ACTIONS
+        is_raw = self._is_raw
         kind = Kind.UNKNOWN if message.kind is Kind.ACTION else message.kind
         if kind is Kind.ERROR:
             self._said = message
@@ -138,7 +150,8 @@ class Session:
 
     def _stirred(self, now_ns: int) -> None:
         """Something has come that is what we are here for."""
-        self._idle_since_ns, self._told_quiet = max(self._idle_since_ns, now_ns), False
+        self._idle_since_ns = max(self._idle_since_ns, now_ns)
+        self._told_quiet = False
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -267,7 +280,7 @@ class Session:
             now_us=now_us,
         )
         if isinstance(decision, Retry) and error is None and self._dead:
-            return replace(decision, why=self._dead)
+            return dataclasses.replace(decision, why=self._dead)
         return decision
 
     def _answer(self, entry: Entry, now_ns: int) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from recorder.model import Fields
@@ -30,28 +31,38 @@ class Standing:
         self.status = status
         """The fixture's status as the newest action that tells one has it."""
         self._stopped = False
+        self._lowered = (status or "").casefold()
 
     def note(self, fields: Fields) -> None:
         """A new action has come."""
         if fields.finished is not None:
             self.finished = fields.finished
-        self.status = fields.status or self.status
-        if fields.type_id in _STARTS or fields.type_id in _STOPS:
-            self._stopped = fields.type_id in _STOPS
+        if fields.status and fields.status != self.status:
+            self.status = fields.status
+            self._lowered = fields.status.casefold()
+        if fields.type_id in _STARTS:
+            self._stopped = False
+        elif fields.type_id in _STOPS:
+            self._stopped = True
 
     @property
     def over(self) -> Ended | None:
         """How the stream ends, if nothing changes; None: the match goes on, or has not begun."""
         if self.finished:
             return "finished"
-        return "not_played" if (self.status or "").casefold() in _CALLED_OFF else None
+        return "not_played" if self._lowered in _CALLED_OFF else None
 
     @property
     def in_play(self) -> bool:
         """Whether the ball rolls: then something should happen every few seconds."""
-        return not (self.finished or self._stopped) and (self.status or "").casefold() == _LIVE
+        return not (self.finished or self._stopped) and self._lowered == _LIVE
 
 
 def is_suspended(fields: Fields) -> bool | None:
     """Say whether an action tells that the vendor does not see the match at present; None: it says nothing of it."""
-    return None if fields.collection_status is None else fields.collection_status.casefold() in _SUSPENDED
+    return None if fields.collection_status is None else _is_suspended(fields.collection_status)
+
+
+@lru_cache(maxsize=64)
+def _is_suspended(collection_status: str) -> bool:
+    return collection_status.casefold() in _SUSPENDED

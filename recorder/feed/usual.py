@@ -19,8 +19,9 @@ from msgspec.json import Decoder
 from recorder.feed.content import PLACEHOLDER, compact
 from recorder.feed.holdable import json_text
 from recorder.feed.messages import MAX_DEPTH
-from recorder.feed.values import metadata, rfc3339_us, seconds
-from recorder.model import Side, digest
+from recorder.feed.parsed import Parsed
+from recorder.feed.values import SEQUENCE_DECIMALS, SEQUENCE_DIGITS, metadata, rfc3339_us, seconds
+from recorder.model import Fields, Side, digest
 
 _Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -32,7 +33,6 @@ _SEQUENCE = re.compile(r"([0-9]{1,6})\.([0-9]{0,19}[1-9])0*")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_WHOLE_DIGITS, _DECIMALS = 6, 20
 
 
 class _Player(Struct, rename="camel", forbid_unknown_fields=True, gc=False, omit_defaults=True):
@@ -89,18 +89,6 @@ class _Envelope(Struct, rename="camel", forbid_unknown_fields=True, gc=False):
     finished: bool = _ABSENT
 
 
-class Remade(Struct, gc=False):
-    """What one packet gives: its content, whose it is, when it happened, and its columns in the order of `Fields`.
-
-    ``timeline_sequence`` is the text of `archive.dialect.fixed_point`; ``fixture_id`` is in lower case.
-    """
-
-    content: bytes
-    fixture_id: str | None
-    occurred_us: int | None
-    values: tuple[Any, ...]
-
-
 class _UnusualError(Exception):
     """It goes the long way."""
 
@@ -118,7 +106,7 @@ _FLAGS: Final = {True: "true", False: "false"}
 _SIDES: Final[dict[bool | None, Side | None]] = {True: "home", False: "away", None: None}
 
 
-def read_usual(payload: bytes) -> Remade | None:
+def read_usual(payload: bytes) -> Parsed | None:
     """Return what the one packet of a message gives, or None for whatever has to go the long way; never raises."""
     # Without a backslash no text holds a NUL, and with few brackets nothing is nested too deep. To take them out and
     # see what is left takes a third of the time that it takes to count them.
@@ -142,15 +130,14 @@ def _read_summary(raw: Raw) -> _Summary:
     return summary
 
 
-def _made(packet: _Envelope, action: _Action, summary: _Summary) -> Remade:
+def _made(packet: _Envelope, action: _Action, summary: _Summary) -> Parsed:
     team = _NO_TEAM if action.team is None else action.team
     player = _NO_PLAYER if action.player is None else action.player
     related, fixture_id = action.related_fixture_action_ids, action.fixture_id
     clock, current_clock = action.clock_time, summary.current_clock_time
     clock_seconds = None if clock is None else seconds(clock)
-    occurred_us = None if action.timestamp is None else _time_us(action.timestamp)
     sequence, content = _content(action)
-    values = (
+    fields = Fields(
         action.action_id,
         action.fixture_seq_num,
         sequence,
@@ -163,7 +150,7 @@ def _made(packet: _Envelope, action: _Action, summary: _Summary) -> Remade:
         action.period,
         clock,
         clock_seconds,
-        occurred_us,
+        None if action.timestamp is None else _time_us(action.timestamp),
         team.id,
         team.name,
         _SIDES[team.home_team],
@@ -185,7 +172,7 @@ def _made(packet: _Envelope, action: _Action, summary: _Summary) -> Remade:
         _extra(packet.version, summary.is_tied, None if summary.periods is None else bytes(summary.periods)),
         None,
     )
-    return Remade(content, None if fixture_id is None else fixture_id.lower(), occurred_us, values)
+    return Parsed(content, None if fixture_id is None else fixture_id.lower(), fields)
 
 
 def _finished(said: bool | None, of_summary: bool | None) -> bool | None:
@@ -197,7 +184,7 @@ def _finished(said: bool | None, of_summary: bool | None) -> bool | None:
 
 
 def _content(action: _Action) -> tuple[str | None, bytes]:
-    """Return the text of `fixed_point` of the sequence, and the digest of the content."""
+    """Return the text of `values.fixed_point` of the sequence, and the digest of the content."""
     number = b""
     if action.timeline_sequence is None:
         fixed = None
@@ -206,7 +193,7 @@ def _content(action: _Action) -> tuple[str | None, bytes]:
         if match is None:
             raise _UnusualError
         whole, fraction = match.groups()
-        fixed = f"{whole.rjust(_WHOLE_DIGITS, '0')}.{fraction.ljust(_DECIMALS, '0')}"
+        fixed = f"{whole.rjust(SEQUENCE_DIGITS, '0')}.{fraction.ljust(SEQUENCE_DECIMALS, '0')}"
         number = f"\n{(whole + fraction).lstrip('0')}e-{len(fraction)}".encode()
         action.timeline_sequence = _PLACEHOLDER
     text = compact(action, ())

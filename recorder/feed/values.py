@@ -18,9 +18,9 @@ _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
 
-# protocol 1.10: a float64 loses the vendor's order; columns hold 6 digits before the point and 20 behind it.
-_WHOLE_DIGITS = 6
-_DECIMALS = 20
+# protocol 1.10: a float64 would lose the vendor's order.
+SEQUENCE_DIGITS, SEQUENCE_DECIMALS = 6, 20
+"""Of `timeline_sequence`: before the point, and behind it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -61,8 +61,13 @@ def integer(value: object) -> int:
     return value
 
 
-def sequence(value: object) -> Decimal:
-    """The exact timelineSequence, 0 <= value < 10**6 with at most 20 decimals (protocol 1.10)."""
+def fixed_point(value: Decimal) -> str:
+    """Return ``value`` as text of 6 digits, a point and 20 digits: exact, and it sorts as the number does."""
+    return f"{value:0{SEQUENCE_DIGITS + 1 + SEQUENCE_DECIMALS}.{SEQUENCE_DECIMALS}f}"
+
+
+def sequence(value: object) -> str:
+    """The exact timelineSequence, 0 <= value < 10**6 with at most 20 decimals (protocol 1.10), as `fixed_point`."""
     match value:
         case bool():
             pass
@@ -73,17 +78,17 @@ def sequence(value: object) -> Decimal:
     if not isinstance(value, Decimal) or not value.is_finite():
         raise Unreadable("not a number")
     if not value:
-        return Decimal(0)
+        return fixed_point(Decimal(0))
     if value < 0:
         raise Unreadable("negative")
-    if value.adjusted() >= _WHOLE_DIGITS:
-        raise Unreadable(f"more than {_WHOLE_DIGITS} digits before the point")
+    if value.adjusted() >= SEQUENCE_DIGITS:
+        raise Unreadable(f"more than {SEQUENCE_DIGITS} digits before the point")
     sign, digits, exponent = value.as_tuple()
-    if not isinstance(exponent, int) or exponent >= -_DECIMALS:
-        return value
-    if any(digits[exponent + _DECIMALS :]):
-        raise Unreadable(f"more than {_DECIMALS} decimals")
-    return Decimal((sign, digits[: exponent + _DECIMALS], -_DECIMALS))
+    if not isinstance(exponent, int) or exponent >= -SEQUENCE_DECIMALS:
+        return fixed_point(value)
+    if any(digits[exponent + SEQUENCE_DECIMALS :]):
+        raise Unreadable(f"more than {SEQUENCE_DECIMALS} decimals")
+    return fixed_point(Decimal((sign, digits[: exponent + SEQUENCE_DECIMALS], -SEQUENCE_DECIMALS)))
 
 
 def seconds(value: object) -> int:

@@ -8,8 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from recorder.archive.dialect import SEQUENCE_DECIMALS, SEQUENCE_DIGITS
 from recorder.extras import need
+from recorder.feed.values import SEQUENCE_DECIMALS, SEQUENCE_DIGITS
 from recorder.query.rows import Json, View, kinds
 
 if TYPE_CHECKING:

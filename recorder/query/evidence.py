@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
-from operator import itemgetter
 from typing import Any
 
-from recorder.archive.dialect import fixed_point
-from recorder.feed.actions import derive, fixture_id
-from recorder.feed.content import content_digest
-from recorder.feed.messages import Packet
-from recorder.feed.usual import Remade
 from recorder.model import ACTIONS, FIXTURE, Fields, Kind, Stream
 
 FACTS = ("received_us", "content_digest", "frame_digest")
-DERIVED = tuple(field.name for field in fields(Fields))
-"""The columns of an action that its frame's bytes give, in the order of `Remade.values`."""
+DERIVED = Fields.__struct_fields__
+"""The columns of an action that its frame's bytes give, in their order."""
 
-_derived = itemgetter(*DERIVED)
-_NOTHING: dict[str, Any] = dict.fromkeys(DERIVED)
 _TOO_LARGE = "frame too large"
 _SHOWN = 40
-
-
-def remade(packet: Packet) -> Remade:
-    """Return what one packet gives, whatever it looks like; for most, `read_usual` gives the same in less time."""
-    said = {**_NOTHING, **derive(packet.envelope)}
-    said["timeline_sequence"] = fixed_point(said["timeline_sequence"])
-    content = content_digest(packet.fixture_action)
-    return Remade(content, fixture_id(packet.envelope), said["occurred_us"], _derived(said))
 
 
 def differing(names: tuple[str, ...], stored: tuple[Any, ...], again: tuple[Any, ...]) -> Iterator[str]:

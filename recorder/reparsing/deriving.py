@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import astuple
 from sqlalchemy import Row
 
 from recorder.archive import tables
-from recorder.feed.messages import Packet, read
+from recorder.feed.parsed import Parsed, parsed_of
 from recorder.model import digest
-from recorder.query.evidence import DERIVED, as_bytes, remade
+from recorder.query.evidence import DERIVED, as_bytes
 
 COLUMNS = tuple(tables.action.columns.keys())
 
@@ -38,7 +39,7 @@ class _Bearer:
     """A frame that is taken for what it was: ``damage`` says why it cannot be."""
 
     digest: bytes | None = None
-    packets: Sequence[Packet] = ()
+    packets: Sequence[Parsed] = ()
     damage: str | None = None
 
 
@@ -61,18 +62,19 @@ def _bearer(row: Row[Any]) -> _Bearer:
     payload = as_bytes(row.payload)
     if digest(payload) != row.digest:
         return _Bearer(damage="the bytes of the frame that it was read from do not make their digest")
-    return _Bearer(row.digest, read(payload).packets)
+    return _Bearer(row.digest, parsed_of(payload))
 
 
 def _derive(row: Row[Any], bearer: _Bearer) -> Derivation:
     damage = bearer.damage or _misplaced(row, bearer)
     if damage is not None:
         return Derivation(damage=damage)
-    again = remade(bearer.packets[row.part])
+    again = bearer.packets[row.part]
     if again.content != row.content_digest:
         return Derivation(damage="the digest of its content is not that of what its frame bears")
-    pairs = zip(DERIVED, _stored(row), again.values, strict=True)
-    return Derivation(again.values, tuple((name, here, there) for name, here, there in pairs if here != there))
+    values = astuple(again.fields)
+    pairs = zip(DERIVED, _stored(row), values, strict=True)
+    return Derivation(values, tuple((name, here, there) for name, here, there in pairs if here != there))
 
 
 def _stored(row: Row[Any]) -> list[Any]:

@@ -7,7 +7,7 @@ record is of a table when it has at least the columns of the first revision.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Table
 
@@ -74,7 +74,7 @@ def facts_of(values: Sequence[Value]) -> Row | None:
     facts = _SHAPES[tables.action].checks[:FACTS]
     if len(values) < FACTS or not all(check(value) for check, value in zip(facts, values, strict=False)):
         return None
-    return (*values[:FACTS], *[None] * len(fields(Fields)), 0)
+    return (*values[:FACTS], *[None] * len(Fields.__struct_fields__), 0)
 
 
 def key_of(table: Table, row: Sequence[Value]) -> Row:

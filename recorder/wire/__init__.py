@@ -3,6 +3,7 @@
 from recorder.wire.connection import KEPT_OF_LARGER_BYTES, Connection, Received
 from recorder.wire.dialling import MAX_MESSAGE_BYTES, dial
 from recorder.wire.greeting import Greeting, greet
+from recorder.wire.intake import Intake
 from recorder.wire.shortening import Shortener
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "MAX_MESSAGE_BYTES",
     "Connection",
     "Greeting",
+    "Intake",
     "Received",
     "Shortener",
     "dial",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
+from msgspec import Struct
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame as WebsocketFrame
@@ -16,14 +17,18 @@ from websockets.protocol import State
 from recorder import clock
 from recorder.errors import ConnectionOver
 from recorder.model import Opcode
+from recorder.wire.intake import Intake
 from recorder.wire.shortening import DATA, Shortener
+from recorder.wire.whole import is_begun, whole_messages
 
 KEPT_OF_LARGER_BYTES = 1024 * 1024
 """What is kept of a longer message: closing the connection instead would bring the same message again, for ever."""
 
+MOST_AT_ONCE = 256
+"""Messages that are handed out in one go: who takes them holds up all others meanwhile."""
 
-@dataclass(frozen=True, slots=True)
-class Received:
+
+class Received(Struct, frozen=True, gc=False):
     """One message: its bytes as they arrived, and when it was complete (see model for the units).
 
     ``size`` is how many bytes it really had: more than ``len(payload)`` when it was longer than the connection's
@@ -40,56 +45,133 @@ class Received:
 class RecordingConnection(ClientConnection):
     """Bounds what a message may take, and notes its size and time when its last byte arrives, not when it is asked for.
 
-    It rests on the library in three ways only: asyncio calls ``data_received`` with the stream's bytes, the library
-    calls ``process_event`` with each frame in their order, and ``protocol.state`` says when the handshake is done.
+    Messages wait here and not in the library's queue, which stops and starts the reading of the socket every few
+    messages and hands them out one by one. It rests on the library in four ways only: asyncio calls ``data_received``
+    with the stream's bytes and ``connection_lost`` at its end, the library calls ``process_event`` with each frame in
+    their order, and ``protocol`` says when the handshake is done and whether and how the connection was closed.
     """
 
-    def __init__(self, *arguments: Any, max_message_bytes: int, **options: Any) -> None:
+    def __init__(self, *arguments: Any, max_message_bytes: int, intake: Intake, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._kept = min(KEPT_OF_LARGER_BYTES, max_message_bytes)
         self._limit = max_message_bytes
-        self.stamps: deque[tuple[int, Opcode, int, int]] = deque()
+        self.messages: deque[Received] = deque()
+        """Complete, and not asked for yet."""
+        self._intake = intake
+        self._paused_ns = 0
+        self._paused_at_ns: int | None = None
+        self._waiter: asyncio.Future[None] | None = None
         self._shortener = Shortener(max_message_bytes, self._kept)
-        self._opcode = WebsocketOpcode.TEXT
-        self._parts = bytearray()
+        self._opcode: Opcode = "text"
+        self._begun = b""
+        self._parts: bytearray | None = None
         self.last_bytes_ns = clock.elapsed_ns()
         self.pings = 0
 
     @property
     def is_amid_message(self) -> bool:
         """Whether a message has begun to come and has not ended."""
-        return bool(self._parts) or self._shortener.is_amid_frame
+        return bool(self._begun) or self._parts is not None or self._shortener.is_amid_frame
 
     def data_received(self, data: bytes) -> None:
         """Let the library have the handshake's answer, by lines so that it ends where that ends; then what is cut."""
         self.last_bytes_ns = clock.elapsed_ns()
-        at = 0
-        while at < len(data) and self.protocol.state is State.CONNECTING:
-            end = data.find(b"\n", at) + 1 or len(data)
-            super().data_received(data[at:end])
-            at = end
-        if at < len(data):
-            super().data_received(self._shortener.feed(data[at:]))
+        while data and self.protocol.state is State.CONNECTING:
+            end = data.find(b"\n") + 1 or len(data)
+            super().data_received(data[:end])
+            data = data[end:]
+        if self._begun:
+            data, self._begun = self._begun + data, b""
+        if not self.is_amid_message and self.protocol.close_rcvd is None:
+            payloads, opcodes, end = whole_messages(data, self._limit)
+            self._keep(payloads, opcodes)
+            data = data[end:]
+            if data and is_begun(data, self._limit):
+                data, self._begun = b"", data
+        if data:
+            super().data_received(self._shortener.feed(data))
 
     def process_event(self, event: Any) -> None:
-        """Take a frame: a message is handed on once it is whole."""
-        self.pings += isinstance(event, WebsocketFrame) and event.opcode is WebsocketOpcode.PING
-        if isinstance(event, WebsocketFrame) and event.opcode in DATA:
-            if event.opcode is not WebsocketOpcode.CONT:
-                self._opcode = event.opcode
-            # Put together here: the library keeps each part apart, and fails on more than some thousands.
-            self._parts += event.data
-            if not event.fin:
-                return
-            event = self._message(self._shortener.sizes.popleft())
-        super().process_event(event)
+        """Take a frame: a message is kept once it is whole."""
+        if not isinstance(event, WebsocketFrame) or event.opcode not in DATA:
+            self.pings += isinstance(event, WebsocketFrame) and event.opcode is WebsocketOpcode.PING
+            super().process_event(event)
+            return
+        if event.opcode is not WebsocketOpcode.CONT:
+            self._opcode = "text" if event.opcode is WebsocketOpcode.TEXT else "binary"
+        # Put together here: the library keeps each part apart, and fails on more than some thousands.
+        parts = self._parts = self._parts or bytearray()
+        parts += event.data
+        if event.fin:
+            self._parts = None
+            size = self._shortener.sizes.popleft()
+            self._keep([bytes(parts if size <= self._limit else parts[: self._kept])], [self._opcode], size)
 
-    def _message(self, size: int) -> WebsocketFrame:
-        """Note when and how it came, and return it whole, or what is kept of it, in one frame."""
-        opcode: Opcode = "text" if self._opcode is WebsocketOpcode.TEXT else "binary"
-        self.stamps.append((size, opcode, clock.wall_us(), clock.elapsed_ns()))
-        parts, self._parts = self._parts, bytearray()
-        return WebsocketFrame(self._opcode, parts if size <= self._limit else parts[: self._kept])
+    def _keep(self, payloads: Sequence[bytes], opcodes: Sequence[Opcode], size: int | None = None) -> None:
+        """Note when and how messages came; ``size``: what the only one really had."""
+        received_us, now_ns, total = clock.wall_us(), self.last_bytes_ns, 0
+        for payload, opcode in zip(payloads, opcodes, strict=True):
+            length = len(payload)
+            self.messages.append(Received(payload, opcode, received_us, now_ns, size or length))
+            total += length
+        if payloads:
+            self._intake.add(self, total)
+            self._wake()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        super().connection_made(transport)
+        self._intake.join(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever waits."""
+        super().connection_lost(exc)
+        self._intake.leave(self)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def some(self) -> None:
+        """Wait until a message is there; ConnectionClosed when none will come any more."""
+        while not self.messages:
+            if self.protocol.state is State.CLOSED:
+                raise self.protocol.close_exc
+            self._waiter = self.loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+    def take(self, most: int) -> list[Received]:
+        """Return the first messages that are there, and read on."""
+        if len(self.messages) <= most:
+            taken = list(self.messages)
+            self.messages.clear()
+        else:
+            taken = [self.messages.popleft() for _ in range(most)]
+        self._intake.take(self, sum([len(message.payload) for message in taken]))
+        return taken
+
+    def pause(self) -> None:
+        """Read nothing more: too much waits already."""
+        if self._paused_at_ns is None:
+            self._paused_at_ns = clock.elapsed_ns()
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._paused_at_ns is not None:
+            self._paused_ns += clock.elapsed_ns() - self._paused_at_ns
+            self._paused_at_ns = None
+            self.transport.resume_reading()
+
+    @property
+    def paused_ns(self) -> int:
+        """How long the socket was not read, in all, so that whatever did not come then is no silence."""
+        now = 0 if self._paused_at_ns is None else clock.elapsed_ns() - self._paused_at_ns
+        return self._paused_ns + now
 
 
 class Connection:
@@ -102,6 +184,11 @@ class Connection:
     def bytes_ns(self) -> int | None:
         """When the last bytes came (elapsed) of a message that is not complete yet; None when there is none."""
         return self._websocket.last_bytes_ns if self._websocket.is_amid_message else None
+
+    @property
+    def paused_ns(self) -> int:
+        """How long we did not read, in all, because too much that had come was waiting."""
+        return self._websocket.paused_ns
 
     @property
     def pings(self) -> int:
@@ -130,12 +217,15 @@ class Connection:
 
     async def receive(self) -> Received:
         """Wait for the next message and return it undecoded: invalid UTF-8 must not close the connection."""
+        return (await self.receive_some(1))[0]
+
+    async def receive_some(self, most: int = MOST_AT_ONCE) -> list[Received]:
+        """Wait for the next message and return it with those that are there already."""
         try:
-            payload = await self._websocket.recv(decode=False)
+            await self._websocket.some()
         except ConnectionClosed as closed:
             raise _over(closed) from None
-        size, opcode, received_us, monotonic_ns = self._websocket.stamps.popleft()
-        return Received(payload, opcode, received_us, monotonic_ns, size)
+        return self._websocket.take(most)
 
     async def close(self) -> None:
         """Close politely; whoever waits in `receive` is told."""

@@ -27,7 +27,8 @@ from websockets.exceptions import (
 from websockets.proxy import parse_proxy
 
 from recorder.errors import HandshakeRefused, NotConnected, Untrusted
-from recorder.wire.connection import Connection, RecordingConnection
+from recorder.wire.connection import MOST_AT_ONCE, Connection, RecordingConnection
+from recorder.wire.intake import Intake
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """The longest message that is kept whole. The library's own limit, 1 MiB, is less than a late joiner may get."""
@@ -57,17 +58,19 @@ async def dial(
     *,
     proxy: str | None = None,
     max_message_bytes: int = MAX_MESSAGE_BYTES,
+    intake: Intake | None = None,
 ) -> AsyncIterator[Connection]:
     """Open a websocket to ``url`` and close it in the end; NotConnected or HandshakeRefused when none comes about.
 
     ``proxy`` is the URL of a proxy to go through. Of a message longer than ``max_message_bytes`` only the first
-    `KEPT_OF_LARGER_BYTES` (or ``max_message_bytes``, if that is less) are kept, see `Received`.
+    `KEPT_OF_LARGER_BYTES` (or ``max_message_bytes``, if that is less) are kept, see `Received`. ``intake`` is shared by
+    those that are not to be read while much of any of them waits.
 
     No compression (it costs more than it saves here, and bounds the size of nothing), no client pings (the watchdog
     on received frames sees what pings would, and is suspended while we ourselves pause reading), no proxy from the
     environment (nobody chose it for this), no redirects (the token would follow).
     """
-    websocket = await _open(url, headers, proxy, max_message_bytes)
+    websocket = await _open(url, headers, proxy, max_message_bytes, intake or Intake())
     try:
         yield Connection(websocket)
     finally:
@@ -79,14 +82,16 @@ async def dial(
             raise
 
 
-async def _open(url: str, headers: Mapping[str, str], proxy: str | None, limit: int) -> RecordingConnection:
+async def _open(
+    url: str, headers: Mapping[str, str], proxy: str | None, limit: int, intake: Intake
+) -> RecordingConnection:
     """Make the connection; whatever hinders it becomes one of our errors."""
     way = "" if proxy is None else "by way of the proxy: "
     try:
         websocket = await _StraightConnect(
             url,
             additional_headers=dict(headers),
-            create_connection=partial(RecordingConnection, max_message_bytes=limit),  # type: ignore[arg-type]
+            create_connection=partial(RecordingConnection, max_message_bytes=limit, intake=intake),  # type: ignore[arg-type]
             compression=None,
             ping_interval=None,
             open_timeout=_OPEN_TIMEOUT_S,
@@ -160,12 +165,13 @@ def _bound_unanswered(websocket: ClientConnection) -> None:
         found.setsockopt(socket.IPPROTO_TCP, option, int(_SENT_UNANSWERED_S * 1000))
 
 
-async def _close(websocket: ClientConnection) -> None:
+async def _close(websocket: RecordingConnection) -> None:
     """Close politely, reading on meanwhile: the peer's answer stands behind whatever it has sent us before."""
     closing = asyncio.ensure_future(websocket.close())
     with contextlib.suppress(ConnectionClosed):
         while True:
-            await websocket.recv(decode=False)
+            await websocket.some()
+            websocket.take(MOST_AT_ONCE)
     await closing
 
 

@@ -7,10 +7,12 @@ import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from msgspec import structs
 
 from recorder.archive import maintain
 from recorder.archive.dialect import parse_url
@@ -18,7 +20,7 @@ from recorder.archive.merging.whole import merge
 from recorder.archive.writer import Writer
 from recorder.feed.booking import frame_of
 from recorder.feed.ledger import Ledger
-from recorder.feed.messages import read
+from recorder.feed.parsed import parsed_of
 from recorder.ids import TimeOrderedIds
 from recorder.model import Action, Arrival, Fields, Frame, Gap, Kind, StoredStream, Stream, digest
 from recorder.operations import (
@@ -143,7 +145,7 @@ def recorded(match: Match, *, first: int | None = None, end: bool = True, **said
         frame = frame_of(
             stream, session_id, number, packet, opcode="text", received_us=now_us, monotonic_ns=offset * 1_000_000
         )
-        found.extend(ledger.actions(frame, read(packet), START_US).operations)
+        found.extend(ledger.actions(frame, parsed_of(packet), START_US).operations)
     if end:
         found.append(close_session(stream, session_id, now_us, counts=ledger.counts))
     else:
@@ -193,7 +195,7 @@ class History:
         plain = frame_of(
             self.stream, self.session_id, number, payload, opcode="text", received_us=received_us, monotonic_ns=number
         )
-        made = replace(plain, kind=kind, **changes)
+        made = structs.replace(plain, kind=kind, **changes)
         self.operations.append(AddFrame(made))
         return made
 

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from recorder.archive.chains import content_chain, content_start, frame_link, frame_start
 from recorder.archive.merging.whole import merge
@@ -155,9 +156,9 @@ def on_session(operation: Operation, session_id: int) -> Operation:
         case OpenSession() | UpdateSession() | CloseSession():
             return replace(operation, session_id=session_id)
         case AddFrame(frame=frame):
-            return AddFrame(replace(frame, session_id=session_id))
+            return AddFrame(structs.replace(frame, session_id=session_id))
         case AddAction(action=action):
-            return AddAction(replace(action, session_id=session_id))
+            return AddAction(structs.replace(action, session_id=session_id))
         case _:
             return operation
 

@@ -14,7 +14,7 @@ from recorder.archive.load import load
 from recorder.archive.writer import Writer
 from recorder.feed.booking import frame_of
 from recorder.feed.ledger import Ledger
-from recorder.feed.messages import read
+from recorder.feed.parsed import parsed_of
 from recorder.ids import TimeOrderedIds
 from recorder.model import Kind, StoredStream
 from recorder.operations import (
@@ -253,7 +253,7 @@ def read_from_the_start(archive: Filled, history: History, contents: Sequence[st
         payload = packet(history, number, text)
         frame = frame_of(history.stream, session_id, number, payload, opcode="text", received_us=at_us + number,
                          monotonic_ns=number)  # fmt: skip
-        operations += ledger.actions(frame, read(payload), at_us).operations
+        operations += ledger.actions(frame, parsed_of(payload), at_us).operations
     operations += ledger.quiet(at_us + 1_000_000).operations
     archive.write(*operations, *ledger.close_session(authorised=True, now_us=at_us + 2_000_000))
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recorder.archive.writer import Writer
+from recorder.feed.values import fixed_point
 from recorder.query.reading import reading
 from recorder.query.timelines import Question, timeline
 from tests.archive.filling import START_US, Filled, History, recorded, ship, stream_of
@@ -136,7 +137,7 @@ def stored(open_archive: Open, told: Sequence[Told]) -> History:
             send_type=each.send_type,
             fixture_seq_num=each.number,
             finished=each.finished,
-            timeline_sequence=each.sequence,
+            timeline_sequence=None if each.sequence is None else fixed_point(each.sequence),
             period=each.period,
             clock_seconds=each.clock,
             current_period=each.current_period,

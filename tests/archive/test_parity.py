@@ -40,7 +40,7 @@ def strange() -> History:
     for number, odd in enumerate(ODD):
         history.add(
             action_id=odd, type=odd, send_type=odd, team=odd, side="home", extra=json.dumps({"odd": odd, "n": 10**25}),
-            timeline_sequence=Decimal(f"{number}.00000000000000000001"), occurred_us=-number, period=number - 5,
+            timeline_sequence=f"{number:06}.00000000000000000001", occurred_us=-number, period=number - 5,
             fixture_seq_num=2**63 - 1 - number, current_clock_seconds=-number, home_score=-(2**63),
             finished=bool(number % 2), metadata=json.dumps([odd, None, True, 1.50, {"deep": [[]]}]),
         )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from recorder.archive.writer import Writer
+from recorder.feed.values import fixed_point
 from recorder.query.reading import reading
 from tests.archive.filling import Filled, History, fill, ship, stream_of
 from tests.vendor import Match, load, names
@@ -398,8 +399,9 @@ def told_late() -> History:
         (None, 1, 1699, 1701, "no sequence"),
     ):
         history.add(
-            timeline_sequence=None if sequence is None else Decimal(sequence), period=period, clock_seconds=clock,
-            current_period=1, current_clock_seconds=summary, type=name, fixture_seq_num=len(history.actions) + 1,
+            timeline_sequence=None if sequence is None else fixed_point(Decimal(sequence)), period=period,
+            clock_seconds=clock, current_period=1, current_clock_seconds=summary, type=name,
+            fixture_seq_num=len(history.actions) + 1,
             finished=False,
         )  # fmt: skip
     return history

@@ -14,10 +14,10 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import wait
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
@@ -530,7 +530,7 @@ def test_the_same_frame_twice_is_refused(file: Filled) -> None:
     frame = made.frame(Kind.UNKNOWN, b"first")
     file.write(*made.operations)
     with pytest.raises(RecorderError, match="unexpected"):
-        file.write(AddFrame(replace(frame, payload=b"second")))
+        file.write(AddFrame(structs.replace(frame, payload=b"second")))
     assert file.select("SELECT payload FROM raw_frames") == [(b"first",)]
 
 

@@ -35,7 +35,7 @@ CLOCK = MatchClock([(1, 0), (1, 1000)])
 def action(**said: Any) -> Any:
     usual = {"type": "Goal", "send_type": "Confirmed", "period": 1, "clock": "08:20", "clock_seconds": 500,
              "side": "home", "team": "Here", "player": "A. Player"}  # fmt: skip
-    return SimpleNamespace(**dict.fromkeys(Fields.__slots__) | usual | said)
+    return SimpleNamespace(**dict.fromkeys(Fields.__struct_fields__) | usual | said)
 
 
 def state(position: int, clock: int | None, home: int | None = 0, away: int | None = 0, period: int = 1) -> Any:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import structs
 
 from recorder.archive.views import VIEWS
 from recorder.feed.actions import parse
@@ -59,7 +61,7 @@ class Told:
         plain = frame_of(
             self.stream, self.session_id, number, payload, opcode="text", received_us=at_us, monotonic_ns=number * 10**9
         )
-        self.operations.append(AddFrame(made := replace(plain, kind=kind, **changes)))
+        self.operations.append(AddFrame(made := structs.replace(plain, kind=kind, **changes)))
         return made
 
     def add(self, payload: bytes, **changes: Any) -> Told:

@@ -2,14 +2,13 @@
 
 import gzip
 import json
-from dataclasses import asdict
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from recorder.feed.actions import fixture_id, parse
 from recorder.feed.messages import read
@@ -54,7 +53,7 @@ def test_whole_packet() -> None:
     sample = TESTS / "data/samples/basketball_json-objects_action_yellow-card-pending.json"
     wanted = Fields(
         action_id="f8406467-91f4-4487-a392-0f505ee4e082", fixture_seq_num=110,
-        timeline_sequence=Decimal("2.0000027000000110"), send_type="Pending", send_type_id=1, type="Yellow Card",
+        timeline_sequence="000002.00000270000001100000", send_type="Pending", send_type_id=1, type="Yellow Card",
         type_id=107, period=2, clock="45:00", clock_seconds=2700, occurred_us=1684071417372386,
         team_id="e8e60aa9-15f6-49ee-a657-cdc04e32644b", team="FC Groningen", side="away", related_action_ids="[]",
         home_score=0, away_score=0, current_period=2, current_clock_seconds=2700, possession="away", status="Suspended",
@@ -167,7 +166,7 @@ def test_any_packet(value: dict[str, Any]) -> None:
     message = read(json.dumps(value).encode())
     for packet in message.packets:
         row = parse(packet.envelope)
-        for name, column in asdict(row).items():
+        for name, column in structs.asdict(row).items():
             if isinstance(column, str):
                 assert "\0" not in column, name
                 column.encode()

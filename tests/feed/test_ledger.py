@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from recorder.feed.booking import Entry, frame_of
 from recorder.feed.content import content_digest
 from recorder.feed.ledger import Ledger
 from recorder.feed.messages import read
+from recorder.feed.parsed import parsed
 from recorder.ids import TimeOrderedIds
 from recorder.model import Kind, StoredStream, Stream, digest
 from recorder.operations import (
@@ -76,9 +77,15 @@ class Book:
             )
             self.number += 1
             if message.kind is Kind.ACTION:
-                entry = self.ledger.actions(frame, message, NOW)
+                packets = [parsed(each) for each in message.packets]
+                foreign = self.ledger.foreign(packets)
+                entry = (
+                    self.ledger.actions(frame, packets, NOW)
+                    if foreign is None
+                    else self.ledger.anothers(frame, foreign)
+                )
             else:
-                entry = self.ledger.control(replace(frame, kind=message.kind, reason=message.reason), message)
+                entry = self.ledger.control(structs.replace(frame, kind=message.kind, reason=message.reason), message)
             self.entries.append(entry)
             operations += entry.operations
         return operations
@@ -315,7 +322,7 @@ def test_too_large_once_more() -> None:
     assert kinds(list(book.ledger.too_large(kept, 99).operations)) == ["quarantined", "OpenGap"]
     book.close()
     book.connect()
-    assert book.ledger.too_large(replace(kept, session_id=2), 99).operations == ()
+    assert book.ledger.too_large(structs.replace(kept, session_id=2), 99).operations == ()
 
 
 def test_a_refusal_mends_nothing() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from recorder.feed.actions import parse
 from recorder.feed.documented import is_documented_type, is_documented_word, is_open, undocumented
@@ -258,4 +258,4 @@ def test_nothing_from_outside_stops_it(made: list[Any]) -> None:
 
 def test_fields_from_elsewhere() -> None:
     """Columns that hold no objects, as another recorder might have left them, are nothing new and no error."""
-    assert Novelties().look(replace(Fields(), extra="[1]", metadata="2")) == []
+    assert Novelties().look(structs.replace(Fields(), extra="[1]", metadata="2")) == []

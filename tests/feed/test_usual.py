@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.feed.messages import read
+from recorder.feed.parsed import parsed
 from recorder.feed.usual import read_usual
 from recorder.model import Kind
-from recorder.query.evidence import remade
 from tests.faults.mutation import mutations
 from tests.vendor import load, names
 
@@ -46,7 +46,7 @@ def is_same(payload: bytes) -> bool:
     assert message.kind is Kind.ACTION
     [packet] = message.packets
     # By their text: 1 is True, and 1 is 1.0, in a comparison of values.
-    assert repr(usual) == repr(remade(packet))
+    assert repr(usual) == repr(parsed(packet))
     return True
 
 

@@ -21,9 +21,10 @@ from tests.feed.packets import action, summary
 def test_timeline_sequence(written: str, wanted: str) -> None:
     """timelineSequence is exact, as a number and quoted."""
     row = action(f'"timelineSequence":{written}')
-    assert (row.timeline_sequence, row.parse_error) == (Decimal(wanted), None)
+    assert row.parse_error is None
     assert row.timeline_sequence is not None
-    assert f"{row.timeline_sequence:.20f}" == f"{Decimal(wanted):.20f}"
+    assert Decimal(row.timeline_sequence) == Decimal(wanted)
+    assert row.timeline_sequence == f"{Decimal(wanted):027.20f}"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection, delete, select
 
 from recorder.archive import tables
@@ -68,7 +69,9 @@ class Recording:
             position = len(self.lists[-1])
             when_us = self.at_us + position * every_us if at_us is None else at_us
             said = self.frame(letter, when_us)
-            action = replace(action_in(said, self.epoch, position, type=letter), content_digest=digest(letter.encode()))
+            action = structs.replace(
+                action_in(said, self.epoch, position, type=letter), content_digest=digest(letter.encode())
+            )
             self.operations.append(AddAction(action))
             self.lists[-1] += letter
         return self
@@ -79,7 +82,7 @@ class Recording:
             received_us=received_us, monotonic_ns=self.frames,
         )  # fmt: skip
         self.frames += 1
-        made = replace(plain, kind=kind)
+        made = structs.replace(plain, kind=kind)
         self.operations.append(AddFrame(made))
         return made
 

@@ -20,6 +20,7 @@ from recorder.feed.booking import frame_of
 from recorder.feed.content import content_digest
 from recorder.feed.ledger import Ledger
 from recorder.feed.messages import read
+from recorder.feed.parsed import parsed_of
 from recorder.ids import TimeOrderedIds
 from recorder.model import StoredStream, digest
 from recorder.operations import EndStream, Operation
@@ -98,7 +99,7 @@ def forked() -> Iterator[Operation]:
     for number, packet in enumerate(OTHER.packets[:130]):
         at_us = opened_us + number * 1000
         frame = frame_of(STREAM, session_id, number, packet, opcode="text", received_us=at_us, monotonic_ns=number)
-        yield from ledger.actions(frame, read(packet), opened_us).operations
+        yield from ledger.actions(frame, parsed_of(packet), opened_us).operations
     yield from ledger.end(opened_us + 10**8)
     yield close_session(STREAM, session_id, opened_us + 10**8, counts=ledger.counts)
 

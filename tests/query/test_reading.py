@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from recorder.errors import UsageError
 from recorder.model import Kind, Stream
@@ -105,7 +105,7 @@ def test_a_frame_of_several_actions_comes_once(archive: Filled) -> None:
     """At its first action's position."""
     history = History()
     frame = history.frame(Kind.ACTION, b"[1,2,3]")
-    parts = [AddAction(replace(action_in(frame, 0, position), part=position)) for position in range(3)]
+    parts = [AddAction(structs.replace(action_in(frame, 0, position), part=position)) for position in range(3)]
     archive.write(*history.operations, *parts)
     with reading(archive.url) as reader:
         found = [(frame.position, frame.payload) for frame in frames(reader, history.stream.stream_id)]

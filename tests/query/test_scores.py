@@ -6,12 +6,12 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from recorder.archive.writer import Writer
 from recorder.feed.actions import parse
@@ -86,7 +86,7 @@ def test_a_wrong_score_in_a_real_match_is_found(name: str) -> None:
 
 
 def _dict(packet: Fields) -> dict[str, Any]:
-    return dict(zip(Fields.__slots__, astuple(packet), strict=True))
+    return dict(zip(Fields.__struct_fields__, structs.astuple(packet), strict=True))
 
 
 @pytest.mark.parametrize("at_once", [0, 1])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from recorder import Archive
 from recorder.archive.writer import Writer
@@ -88,9 +88,9 @@ def test_a_changed_list(archive: Filled) -> None:
     history = History()
     history.add(START_US, type="Goal")
     second = history.add(START_US + SECOND, type="Corner")
-    changed = replace(
+    changed = structs.replace(
         second, epoch=1, received_us=START_US + 5 * SECOND, content_digest=b"0" * 16,
-        fields=replace(second.fields, type="Throw In"),
+        fields=structs.replace(second.fields, type="Throw In"),
     )  # fmt: skip
     stream_id = history.stream.stream_id
     archive.write(

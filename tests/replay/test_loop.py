@@ -16,7 +16,7 @@ from recorder.errors import UsageError
 from recorder.feed import decisions
 from recorder.feed.booking import frame_of
 from recorder.feed.ledger import Ledger
-from recorder.feed.messages import read
+from recorder.feed.parsed import parsed_of
 from recorder.ids import TimeOrderedIds
 from recorder.model import Kind, StoredStream, Stream
 from recorder.operations import Counts, EndStream, Operation
@@ -122,7 +122,7 @@ def changed(stream: Stream, versions: Sequence[Sequence[bytes]]) -> list[Operati
                 stream, session_id, number, packet, opcode="text",
                 received_us=START_US + session_id * 1_000_000 + number, monotonic_ns=number,
             )  # fmt: skip
-            found.extend(ledger.actions(frame, read(packet), START_US).operations)
+            found.extend(ledger.actions(frame, parsed_of(packet), START_US).operations)
         found.extend(ledger.end(START_US + session_id * 1_000_000 + len(packets)))
         found.append(close_session(stream, session_id, START_US + session_id * 1_500_000, counts=ledger.counts))
     return found

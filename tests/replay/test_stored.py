@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from recorder.errors import UsageError
 from recorder.model import ACTIONS, FIXTURE, Feed, Kind, Stream
@@ -43,7 +43,7 @@ def add(made: History, payload: bytes, positions: Sequence[int], *, epoch: int =
     frame = made.frame(Kind.ACTION, payload, START_US + made.frames * SECOND)
     for index, position in enumerate(positions):
         action = action_in(frame, epoch, position, current_period=1, current_clock_seconds=position)
-        made.operations.append(AddAction(replace(action, part=parts[index] if parts else index)))
+        made.operations.append(AddAction(structs.replace(action, part=parts[index] if parts else index)))
 
 
 def array(*numbers: int) -> bytes:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Table
 
 from recorder.feed.actions import parse
@@ -53,7 +54,7 @@ def changed(match: Match, first: int, fork: int) -> list[Operation]:
 
 def _action(match: Match, payload: bytes, session_id: int, number: int, epoch: int, position: int) -> list[Operation]:
     stream, at_us = stream_of(match), START_US + 10**10 + number
-    frame = replace(
+    frame = structs.replace(
         frame_of(stream, session_id, number, payload, opcode="text", received_us=at_us, monotonic_ns=number),
         kind=Kind.ACTION,
     )

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from msgspec import structs
+
 from recorder.model import Action, Audit, Frame, Gap, Kind, StoredStream
 from recorder.operations import (
     AddAction,
@@ -131,7 +133,7 @@ def _apply(rows: Rows, operation: Operation) -> None:
             _resolve(rows, operation)
         case PlaceFrame():
             at = (operation.session_id, operation.frame_number)
-            rows.frames[at] = replace(rows.frames[at], kind=Kind.ACTION)
+            rows.frames[at] = structs.replace(rows.frames[at], kind=Kind.ACTION)
         case _:
             _apply_to_list(rows, operation)
 
@@ -147,11 +149,11 @@ def _apply_to_list(rows: Rows, operation: Operation) -> None:
             copied = rows.epochs[operation.from_epoch].actions[operation.from_position]
             actions = rows.epochs[operation.epoch].actions
             assert operation.position == len(actions), "positions are dense"
-            actions.append(replace(copied, epoch=operation.epoch, position=operation.position))
+            actions.append(structs.replace(copied, epoch=operation.epoch, position=operation.position))
         case BeginEpoch():
             before = rows.epochs[operation.parent].actions[: operation.fork_position]
             assert len(before) == operation.fork_position
-            copies = [replace(action, epoch=operation.epoch) for action in before]
+            copies = [structs.replace(action, epoch=operation.epoch) for action in before]
             rows.epochs[operation.epoch] = StoredEpoch(operation.parent, False, copies)
         case MakeEpochCurrent():
             rows.epochs[operation.epoch].is_current = True

@@ -10,8 +10,9 @@ import itertools
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec import structs
 
 from recorder.archive.shipping import Shipper
 from recorder.archive.writer import Writer
@@ -56,7 +57,7 @@ class Source:
         frame = frame_of(
             self.stream, 1, number, payload, opcode="text", received_us=START_US + number, monotonic_ns=number
         )
-        frame = replace(frame, kind=Kind.ACTION)
+        frame = structs.replace(frame, kind=Kind.ACTION)
         return [AddFrame(frame), AddAction(action_in(frame, 0, number, type="Pass", action_id=str(number)))]
 
 

@@ -5,25 +5,25 @@ Positions and indices count from 0, everywhere in the alignment.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from msgspec import Struct
 
 from recorder.feed.alignment.calibration import Calibration
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True, gc=False):
     """One action as it arrives; or one that was parked."""
 
     digest: bytes
     """16 bytes that stand for its canonical content."""
     seq: int | None
     """``fixtureSeqNum``: a hint, never a key (resume, rule 10)."""
-    ref: object = field(default=None, compare=False)
+    ref: object = None
     """Which frame and part it came in; alignment only hands it back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(Struct, frozen=True, gc=False):
     """``item`` takes ``position`` in the working list."""
 
     position: int
@@ -34,16 +34,14 @@ class Append:
     """In a new epoch: the position in its parent that holds the same content, and whose first arrival counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(Struct, frozen=True, gc=False):
     """``item`` equals what is stored at ``position``: compare and count, store nothing."""
 
     position: int
     item: Item
 
 
-@dataclass(frozen=True, slots=True)
-class Resent:
+class Resent(Struct, frozen=True, gc=False):
     """``item`` has the content that came just before it, or that is parked already: count it."""
 
     item: Item

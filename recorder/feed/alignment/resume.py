@@ -71,7 +71,7 @@ class Resume:
     @property
     def n(self) -> int:
         """How many items the working list holds."""
-        return self._alignment.n
+        return len(self._working.list.digests)
 
     @property
     def caught_up(self) -> bool:

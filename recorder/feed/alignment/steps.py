@@ -29,7 +29,7 @@ class Alignment:
     @property
     def n(self) -> int:
         """How many items the working list holds."""
-        return len(self.working.list)
+        return len(self.working.list.digests)
 
     def places(self, item: Item) -> Sequence[int]:
         """Return every stored index of this content (q), ascending; empty: it is unknown."""

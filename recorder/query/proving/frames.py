@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
+from msgspec.structs import astuple
+
 from recorder.archive.chains import frame_link, frame_start
 from recorder.feed.actions import PARSER
 from recorder.feed.messages import read
-from recorder.feed.usual import Remade, read_usual
+from recorder.feed.parsed import Parsed, parsed
+from recorder.feed.usual import read_usual
 from recorder.model import ACTIONS, Kind, Stream, digest
-from recorder.query.evidence import DERIVED, FACTS, as_bytes, differing, remade, wrong_kind
+from recorder.query.evidence import DERIVED, FACTS, as_bytes, differing, wrong_kind
 from recorder.query.proving.certificate import Certificate, Connected, Finding
 from recorder.query.proving.lists import COLUMNS, ListCheck
 from recorder.query.proving.streaming import rows_of
@@ -141,15 +144,15 @@ class FrameCheck:
         if packets:
             self._note_listed(row, own, packets)
 
-    def _is_as_told(self, row: Any, action: Any, packet: Remade) -> bool:
+    def _is_as_told(self, row: Any, action: Any, packet: Parsed) -> bool:
         """Say whether nothing is wrong with a frame and its only action, and count them: nearly all end here.
 
         In one go what `_prove_kind`, `_prove_action` and the rest look at; with any doubt, they do it.
         """
-        session, fixture_id, occurred_us = self._session.row, packet.fixture_id, packet.occurred_us
+        session, fixture_id, occurred_us = self._session.row, packet.fixture_id, packet.fields.occurred_us
         part, arrival = action[4], action[5]
         if (
-            action[_AT_DERIVED:] != packet.values
+            action[_AT_DERIVED:] != astuple(packet.fields)
             or action[6] != PARSER
             or action[7] != row[2]
             or action[8] != packet.content
@@ -172,13 +175,13 @@ class FrameCheck:
         self._lists.follow(_listed(action))
         return True
 
-    def _read(self, payload: bytes) -> tuple[Kind, list[Remade]]:
+    def _read(self, payload: bytes) -> tuple[Kind, list[Parsed]]:
         """Return what a frame's bytes are, and what the packets of our channel give."""
         message = read(payload)
         packets = message.packets if self._stream.channel == ACTIONS else ()
-        return message.kind, [remade(packet) for packet in packets]
+        return message.kind, [parsed(packet) for packet in packets]
 
-    def _prove_kind(self, row: Any, said: Kind, packets: list[Remade]) -> None:
+    def _prove_kind(self, row: Any, said: Kind, packets: list[Parsed]) -> None:
         kind, opcode, reason = row[4], row[5], row[7]
         is_ours = all(packet.fixture_id in (None, self._stream.fixture_id) for packet in packets)
         if kind != "action" or not is_ours or not packets:
@@ -191,7 +194,7 @@ class FrameCheck:
             self._add("opcode", f"{opcode!r} is none", row)
         self._alone = self._alone and kind == "error"
 
-    def _note_listed(self, row: Any, own: list[Any], packets: list[Remade]) -> None:
+    def _note_listed(self, row: Any, own: list[Any], packets: list[Parsed]) -> None:
         """Note which of a frame's actions stand in a list on its behalf, and which must do so on another's."""
         parts = {action[4] for action in own}
         if row[7] is None:
@@ -212,7 +215,7 @@ class FrameCheck:
 
     # -- actions -----------------------------------------------------------------------------------------------------
 
-    def _prove_action(self, row: Any, action: Any, packet: Remade) -> None:
+    def _prove_action(self, row: Any, action: Any, packet: Parsed) -> None:
         parser = action[6]
         self._certificate.parsers[parser] += 1
         self._contents.add(packet.content)
@@ -220,7 +223,7 @@ class FrameCheck:
         # What another version of the parser has made of the frame is for `recorder reparse` to compare.
         wrong = list(differing(FACTS, tuple(action[_AT_FACTS:_AT_DERIVED]), facts))
         if parser == PARSER:
-            wrong += differing(DERIVED, tuple(action[_AT_DERIVED:]), packet.values)
+            wrong += differing(DERIVED, tuple(action[_AT_DERIVED:]), astuple(packet.fields))
         if wrong:
             self._add_of_action("fields", "; ".join(wrong), action)
         elif parser == PARSER:
@@ -229,13 +232,13 @@ class FrameCheck:
             self._add_of_action("fixture", f"its frame is of the fixture {packet.fixture_id}", action)
         self._prove_arrival(row, action, packet)
 
-    def _prove_arrival(self, row: Any, action: Any, packet: Remade) -> None:
+    def _prove_arrival(self, row: Any, action: Any, packet: Parsed) -> None:
         """`feed.booking.evidence`: live is what happened since its session was opened, as the vendor dates it."""
         said, session = action[5], self._session.row
         if said not in _ARRIVALS:
             self._add_of_action("arrival", f"{said!r} is none", action)
         elif session is not None:
-            is_live = packet.occurred_us is not None and packet.occurred_us >= session.opened_us
+            is_live = packet.fields.occurred_us is not None and packet.fields.occurred_us >= session.opened_us
             # What was parked, and is placed after a restart, is not told as live any more; its frame says why.
             if (said == "live") != is_live and not (is_live and row[7] is not None):
                 made = "live" if is_live else "catch_up"
