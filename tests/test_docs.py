@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import typer
 from typer.main import get_command
 
 from recorder import errors
@@ -264,9 +263,3 @@ def test_the_tour_can_be_typed_as_printed(tmp_path: Path) -> None:
                 assert lines(terminal.printed)[-1:] == lines(block)
             else:
                 terminal.type(text, int(how.partition("exit ")[2] or 0))
-
-
-def test_typer_hides_no_command() -> None:
-    """`get_command` gives what users see; a hidden command would escape the tests above."""
-    assert isinstance(app, typer.Typer)
-    assert not [one for one in app.registered_commands if one.hidden]

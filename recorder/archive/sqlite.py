@@ -26,9 +26,13 @@ PAGE_SIZE = 16384
 
 _BUSY_TIMEOUT_MS = 60_000
 
+_CACHE_KIB = 65_536
+"""Of pages that a writer may keep: each stream in play has two that it adds to, and SQLite's own 2 MiB hold 60 streams.
+With more, every commit would read what the one before has written."""
+
 # Rows in one INSERT: `executemany` hands the interpreter's lock over for every row and falls to some hundred rows a
 # second beside a busy thread; one statement with many rows does not. Bounded by SQLite's 32,766 parameters.
-_CHUNKS = (512, 128, 32, 8, 1)
+_CHUNKS = tuple(2**power for power in reversed(range(10)))
 
 
 def checked(url: URL) -> URL:
@@ -61,6 +65,7 @@ def _writer(url: URL) -> Engine:
         connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         connection.execute("PRAGMA secure_delete=ON")  # what a spool forgets is not to stay in its free pages
         level = connection.execute("PRAGMA synchronous").fetchone()[0]
         if mode != "wal" or level != 2:

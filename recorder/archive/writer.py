@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from itertools import groupby
@@ -30,6 +32,12 @@ _log = logging.getLogger(__name__)
 
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 """Payload bytes that may wait for the disk before the reading of sockets pauses."""
+
+GATHER_S = 0.010
+"""Soon after a commit the next one waits so long for more: an fsync for each of many frames would be the bottleneck."""
+
+ENOUGH = 1_000
+"""Operations that make a commit worth while."""
 
 MAX_PENDING = 8_192
 """Operations that may do so: some 4,000 frames, each with its action. With more, the last of them would be durable only
@@ -89,6 +97,8 @@ class Writer:
         self._pending: list[_Item] = []
         self._pending_bytes = self._pending_operations = 0
         self._waiting: list[Future[None]] = []
+        self._is_awaited = self._is_gathering = False
+        self._committed_s = -math.inf
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="archive-writer", daemon=True)
         self._thread.start()
@@ -108,7 +118,8 @@ class Writer:
             self.given += 1
             self._pending_operations += len(operations)
             self._pending_bytes += size
-            self._condition.notify()
+            if not self._is_gathering or self._is_urgent():  # it is not to wake for each of what it gathers
+                self._condition.notify()
 
     def carry_out(
         self, change: Callable[[Connection], T], afterwards: Callable[[Connection], None] = lambda _connection: None
@@ -123,6 +134,7 @@ class Writer:
         with self._condition:
             self._raise_refusal()
             self._pending.append(errand)
+            self._is_awaited = True
             self.given += 1
             self._condition.notify()
         return errand.future
@@ -133,6 +145,7 @@ class Writer:
         with self._condition:
             self._raise_refusal()
             self._pending.append(future)
+            self._is_awaited = True
             self.given += 1
             self._condition.notify()
         return future
@@ -202,6 +215,7 @@ class Writer:
             began_ns = clock.elapsed_ns()
             with DiskErrors(self.dialect, self.url), connection.begin():
                 apply(connection, self.dialect, operations, self._chains)
+            self._committed_s = time.monotonic()
             self.committed(operations)
             seconds = (clock.elapsed_ns() - began_ns) / 1e9
             for listener in self.listeners:
@@ -230,16 +244,30 @@ class Writer:
                     errand.future.set_result(result)
 
     def _take(self) -> list[_Item] | None:
-        """Wait for work and take all of it; None when closing and nothing is left."""
+        """Wait for work and take all of it; None when closing and nothing is left.
+
+        What comes after a while is taken at once; soon after a commit, more is waited for, and for no longer than a
+        commit would have kept it waiting.
+        """
         with self._condition:
             self._condition.wait_for(lambda: self._pending or self._closing)
+            gather_s = self._committed_s + GATHER_S - time.monotonic()
+            if gather_s > 0:
+                self._is_gathering = True
+                self._condition.wait_for(self._is_urgent, gather_s)
+                self._is_gathering = False
             batch, self._pending = self._pending, []
             self._pending_bytes = self._pending_operations = 0
+            self._is_awaited = False
             waiting, self._waiting = self._waiting, []
         for future in waiting:
             if _is_awaited(future):
                 future.set_result(None)
         return batch or None
+
+    def _is_urgent(self) -> bool:
+        """Whether there is enough for a commit, or somebody waits for one."""
+        return self._closing or self._is_awaited or self._pending_operations >= ENOUGH
 
     def _fail(self, error: BaseException, futures: list[Future[Any]]) -> None:
         if not isinstance(error, RecorderError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import gc
 import logging
 import os
 import sys
@@ -126,6 +127,9 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
 
     @functools.wraps(function)
     def told(*arguments: P.args, **options: P.kwargs) -> None:
+        if not gc.isenabled():  # the start is over: what was made until now stays, and need not be looked at again
+            gc.freeze()
+            gc.enable()
         verbose, quiet = options.get("verbose", 0), options.get("quiet", False)
         logs.set_up(
             -1 if quiet else int(verbose) if isinstance(verbose, int) else 0,

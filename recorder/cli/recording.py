@@ -92,11 +92,10 @@ def run(
     log_format: LogFormat = "auto",
 ) -> None:
     """Record the fixtures of a list until stopped."""
-    from recorder import daemon, hardening, logs
+    from recorder import daemon, hardening
     from recorder.feed.timing import Timing
     from recorder.fixtures import STANDARD_INPUT, read_list
 
-    logs.make_ready()
     hardening.harden()
     entries, notes = read_list(str(fixtures))
     for note in notes:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from recorder import clock, signals
+from recorder import clock, logs, signals
 from recorder.account import PROBE_S, Account
 from recorder.capture import Capture, Vendor
 from recorder.config import TokenSource
@@ -231,6 +231,7 @@ class Daemon:
             beside = [
                 group.create_task(home.allot(self._entries, roster)),
                 group.create_task(attendant.attend(roster)),
+                group.create_task(_load_log()),
             ]
             if self._settings.audit_after_s and not self._settings.once:
                 asker = Asker(self._settings, home, vendor, rest_audit)
@@ -308,6 +309,13 @@ class Daemon:
             failures=(self._leaving.failure, account.verdict(), behind),
             doubtful=doubtful,
         )
+
+
+async def _load_log() -> None:
+    """Load what the first line of the log needs: not before the first frames, and in a thread, so that none waits."""
+    await asyncio.sleep(_LOOK_S)
+    with suppress(Exception):  # the log is no reason to stop recording; who writes a line has it told
+        await asyncio.to_thread(logs.make_ready)
 
 
 def _cancel(task: asyncio.Task[None]) -> None:

@@ -26,7 +26,7 @@ MAX_DEPTH: Final = 100
 """Messages nested deeper are unreadable: whether Python can walk them would depend on the caller's own stack."""
 
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
-_BEARS = b'"fixtureAction"'
+BEARS = b'"fixtureAction"'
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _SHAPE_LENGTH = 200
 _LEGACY_END = "matchfinished"  # protocol 3.7: tennis, table tennis
@@ -90,7 +90,7 @@ def read(payload: bytes) -> Message:
     """
     value, problem = _decode(payload)
     if problem is not None:
-        return Message(Kind.QUARANTINED if _BEARS in payload else Kind.UNKNOWN, reason=f"unreadable: {problem}")
+        return Message(Kind.QUARANTINED if BEARS in payload else Kind.UNKNOWN, reason=f"unreadable: {problem}")
     if type(value) is dict and value.get("fixtureAction") is not None:
         return Message(Kind.ACTION, (Packet(value),), finished=bool(finished(value)))  # as nearly every one is
     bearing = [item for item in _objects(value) if "fixtureAction" in item]
@@ -199,7 +199,7 @@ def _read_control(item: dict[str, Any], payload: bytes) -> Message:
 
 def _unknown(value: Any, payload: bytes, reason: str, shape: str) -> Message:
     """A fixtureAction inside an envelope that nobody has seen yet is an action that we would lose: a doubt."""
-    if _BEARS in payload and _holds_key(value, "fixtureAction"):
+    if BEARS in payload and _holds_key(value, "fixtureAction"):
         return Message(Kind.QUARANTINED, reason="a fixtureAction inside an envelope of an unknown form", shape=shape)
     return Message(Kind.UNKNOWN, reason=reason, shape=shape)
 

@@ -85,8 +85,10 @@ class Session:
 
     @property
     def tick_s(self) -> float:
-        """Seconds between two calls of `tick`."""
-        return min(self._timing.settle, self._timing.quiet, self._timing.dead) / 4
+        """Seconds between this call of `tick` and the next: few while only a silence may happen."""
+        longest = min(self._timing.quiet, self._timing.dead)
+        is_settled = self._ledger.is_watched or self._told_quiet
+        return (longest if is_settled else min(self._timing.settle, longest)) / 4
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -99,8 +101,7 @@ class Session:
         """
         number, stream_id = self._frames, self._ledger.stream.stream_id
         self._frames = number + 1
-        if now_ns > self._last_frame_ns:  # a pause of ours may lie behind its arrival
-            self._last_frame_ns = now_ns
+        self._last_frame_ns = max(self._last_frame_ns, now_ns)  # a pause of ours may lie behind its arrival
 
         def frame(kind: Kind) -> Frame:
             marks = digest(payload)

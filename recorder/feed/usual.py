@@ -18,7 +18,7 @@ from msgspec.json import Decoder
 
 from recorder.feed.content import PLACEHOLDER, compact
 from recorder.feed.holdable import json_text
-from recorder.feed.messages import MAX_DEPTH
+from recorder.feed.messages import BEARS, MAX_DEPTH
 from recorder.feed.parsed import Parsed
 from recorder.feed.values import SEQUENCE_DECIMALS, SEQUENCE_DIGITS, metadata, rfc3339_us, seconds
 from recorder.model import Fields, Side, digest
@@ -108,6 +108,8 @@ _SIDES: Final[dict[bool | None, Side | None]] = {True: "home", False: "away", No
 
 def read_usual(payload: bytes) -> Parsed | None:
     """Return what the one packet of a message gives, or None for whatever has to go the long way; never raises."""
+    if BEARS not in payload:
+        return None  # a heartbeat, mostly
     # Without a backslash no text holds a NUL, and with few brackets nothing is nested too deep. To take them out and
     # see what is left takes a third of the time that it takes to count them.
     if b"\\" in payload or len(payload) - len(payload.replace(b"{", b"").replace(b"[", b"")) > MAX_DEPTH:

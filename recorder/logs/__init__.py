@@ -56,7 +56,7 @@ def set_up(verbosity: int, level: Level = "warning", form: Form = "auto") -> Non
 
 
 def make_ready() -> None:
-    """Load what the first line needs, so that it keeps nobody waiting: whoever records calls it first."""
+    """Load what the first line needs, so that it keeps nobody waiting; may be called in a thread of its own."""
     for handler in _handlers():
         handler.make_ready()
 

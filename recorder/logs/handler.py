@@ -25,7 +25,12 @@ class LineHandler(logging.Handler):
         if self._lines is None:
             from recorder.logs.writing import Lines
 
-            self._lines = Lines(self._form, colours=self._colours, in_journal=self._in_journal)
+            self.acquire()  # another thread may write a line meanwhile
+            try:
+                if self._lines is None:
+                    self._lines = Lines(self._form, colours=self._colours, in_journal=self._in_journal)
+            finally:
+                self.release()
         return self._lines
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import os
 import socket
 import ssl
+from asyncio import sslproto
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -38,6 +40,7 @@ _CLOSE_TIMEOUT_S = 2.0
 _NEXT_ADDRESS_S = 0.25  # RFC 8305: a host whose IPv6 leads nowhere is tried by IPv4 as well
 _SENT_UNANSWERED_S = 20.0
 _BODY_SHOWN = 200
+_TLS_READ_BYTES = 16 * 1024  # the most that one record bears
 _CONTROL_BYTES = 125  # RFC 6455, 5.5: the most that a control frame may hold
 
 # The library logs frames at DEBUG, and the first frame we send is the token.
@@ -175,7 +178,27 @@ async def _close(websocket: RecordingConnection) -> None:
     await closing
 
 
+# A TLS connection's buffer is never given back, and asyncio's own has 256 KiB. There is no public way to say so; where
+# the name is another one some day, only the memory is lost.
+if hasattr(sslproto.SSLProtocol, "max_size"):
+    sslproto.SSLProtocol.max_size = _TLS_READ_BYTES
+
+
 def _tls() -> ssl.SSLContext:
+    """Return what TLS needs, one for all connections while the machine's certificates stay the same."""
+    paths = ssl.get_default_verify_paths()  # these follow the environment
+    return _context(tuple((path, _changed_ns(path)) for path in (paths.cafile, paths.capath)))
+
+
+def _changed_ns(path: str | None) -> int | None:
+    try:
+        return None if path is None else os.stat(path).st_mtime_ns
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=1)
+def _context(_certificates: object) -> ssl.SSLContext:
     # Not `create_default_context`: it obeys SSLKEYLOGFILE, and whoever reads that file reads the token.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # the vendor: TLS 1.2 or later only
