@@ -20,7 +20,7 @@ define MEASURE
 	$(BIN)/python -m tests.covering $(MEASURED)/report.json $(JUDGED)
 endef
 
-.PHONY: help demo test coverage coverage-all lint types mutants season campaign loop citus sbom audit-dependencies bench-chains bench-export bench-layout bench-merge bench-replay bench-shipping bench-timeline bench-verify image man settings requirements clean
+.PHONY: help demo test coverage coverage-all lint types mutants season campaign loop citus sbom audit-dependencies bench bench-chains bench-export bench-instructions bench-layout bench-merge bench-replay bench-shipping bench-timeline bench-verify image man settings requirements clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -71,6 +71,12 @@ loop: $(VENV)/ready  ## serve an archive, record it again, compare: RECORDER_DAT
 citus: $(VENV)/ready  ## the archive on a Citus of yours, whose empty database RECORDER_TEST_CITUS_URL names
 	$(BIN)/pytest -m citus tests/citus
 
+bench: $(VENV)/ready $(VENV)/postgres  ## frames a second, delays, memory and start, against what people would write instead
+	$(BIN)/python -m benchmarks.recording
+
+bench-instructions: $(VENV)/ready  ## instructions of the hot path, against yardsticks of the same run; needs valgrind
+	$(BIN)/python -m benchmarks.instructions
+
 bench-chains: $(VENV)/ready  ## what chains cost a recorder, against none
 	$(BIN)/python -m benchmarks.chains
 
@@ -92,7 +98,7 @@ bench-timeline: $(VENV)/ready $(VENV)/postgres  ## one timeline against the bare
 bench-export: $(VENV)/ready  ## Parquet against ORM objects, DuckDB over the files against SQLite over the rows
 	$(BIN)/python -m benchmarks.export
 
-bench-layout: $(VENV)/ready  ## bytes on disk per action, by table layout
+bench-layout: $(VENV)/ready $(VENV)/postgres  ## bytes on disk per action: of the archive, by part, and by table layout
 	$(BIN)/python -m benchmarks.layout
 
 image: $(VENV)/ready  ## docs/images: what `make demo` looks like, and a match that it recorded

@@ -7,6 +7,7 @@ The certificates of ``data/tls`` were made for these tests alone: ``localhost`` 
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import ssl
 import warnings
@@ -157,6 +158,19 @@ def test_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert context.check_hostname
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert context.keylog_filename is None
+
+
+def test_one_context_until_the_certificates_change(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Thousands of connections share what TLS needs; new certificates on the machine are seen by the next one."""
+    first = dialling._tls()
+    assert dialling._tls() is first
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(b"")
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    second = dialling._tls()
+    assert second is not first
+    os.utime(bundle, ns=(1, 1))
+    assert dialling._tls() is not second
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "wss_proxy"])

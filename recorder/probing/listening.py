@@ -78,10 +78,10 @@ class Listener:
         )
 
     def _take_packets(self, payload: bytes, message: Message, at_ns: int) -> None:
-        raw, beside = digest(payload), len(message.packets) - 1
+        raw, beside, number = digest(payload), len(message.packets) - 1, self._forms.total()
         self._forms[_form(payload)] += 1
         for envelope in message.packets:
-            self._packets.append(_packet(envelope, raw, beside, at_ns))
+            self._packets.append(_packet(envelope, raw, beside, number, at_ns))
             self._versions[_version(envelope.envelope)] += 1
             self._traced += "traceId" in envelope.envelope
             said = finished(envelope.envelope)
@@ -105,7 +105,7 @@ class Listener:
         )
 
 
-def _packet(envelope: Envelope, raw: bytes, beside: int, at_ns: int) -> Packet:
+def _packet(envelope: Envelope, raw: bytes, beside: int, number: int, at_ns: int) -> Packet:
     whole, action = dict(envelope.envelope), envelope.fixture_action
     bare = {key: value for key, value in whole.items() if key != "traceId"}
     seq = action.get("fixtureSeqNum") if isinstance(action, dict) else None
@@ -116,6 +116,7 @@ def _packet(envelope: Envelope, raw: bytes, beside: int, at_ns: int) -> Packet:
         bare=content_digest(bare),
         content=content_digest(action),
         beside=beside,
+        message=number,
         seq=seq if isinstance(seq, int) and not isinstance(seq, bool) else None,
     )
 

@@ -30,7 +30,8 @@ class Packet:
     """One packet with a ``fixtureAction``, as digests from the strictest to the loosest.
 
     ``raw``: the message's bytes; ``values``: the packet however it is spelt; ``bare``: that without ``traceId``;
-    ``content``: the ``fixtureAction`` alone. ``beside``: how many other packets its message had.
+    ``content``: the ``fixtureAction`` alone. ``beside``: how many other packets its message had; ``message``: which one
+    of those with packets that was, from 0.
     """
 
     at_ns: int
@@ -39,6 +40,7 @@ class Packet:
     bare: bytes
     content: bytes
     beside: int = 0
+    message: int = 0
     seq: int | None = None
     """``fixtureSeqNum``, where it is a whole number."""
 

@@ -40,7 +40,7 @@ def collapsed(packets: Sequence[Packet]) -> list[Packet]:
 
     A message that is sent again is one, of however many packets.
     """
-    messages = [list(message) for _, message in groupby(packets, key=lambda one: (one.at_ns, one.raw))]
+    messages = [list(message) for _, message in groupby(packets, key=lambda one: one.message)]
     said = [message for at, message in enumerate(messages) if not at or not _is_same(messages[at - 1], message)]
     flat = [one for message in said for one in message]
     return [one for at, one in enumerate(flat) if not at or flat[at - 1].content != one.content]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import signal
 import sqlite3
 import subprocess
@@ -219,9 +220,40 @@ def test_a_failed_writer_tells_everybody(file: Filled) -> None:
     assert calls != [threading.get_ident()]
 
 
-def test_room_waits_while_too_much_is_pending(file: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_commit_gathers_what_comes_soon_after_another(file: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes at once after a commit waits for more, and for nothing once somebody waits for it."""
+    monkeypatch.setattr(writing, "GATHER_S", 3600.0)
+    commits: list[int] = []
+    with Writer(file.url) as writer:
+        writer.listeners.append(lambda operations, _seconds: commits.append(len(operations)))
+        writer.submit([open_stream(Stream("betting", "soccer", "0"))])
+        writer.flushed().result(30)
+        for number in range(1, 6):
+            writer.submit([open_stream(Stream("betting", "soccer", str(number)))])
+        writer.flushed().result(30)
+    assert commits == [1, 5]
+
+
+def test_enough_for_a_commit_is_not_kept_waiting(file: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit that gathers begins as soon as it is worth while."""
+    monkeypatch.setattr(writing, "GATHER_S", 3600.0)
+    monkeypatch.setattr(writing, "ENOUGH", 3)
+    commits: queue.SimpleQueue[int] = queue.SimpleQueue()
+    with Writer(file.url) as writer:
+        writer.listeners.append(lambda operations, _seconds: commits.put(len(operations)))
+        writer.submit([open_stream(Stream("betting", "soccer", "0"))])
+        writer.flushed().result(30)
+        for number in range(1, 4):
+            writer.submit([open_stream(Stream("betting", "soccer", str(number)))])
+        assert [commits.get(timeout=30), commits.get(timeout=30)] == [1, 3]
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MAX_PENDING_BYTES", 100_000), ("MAX_PENDING", 0)])
+def test_room_waits_while_too_much_is_pending(
+    file: Filled, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
     """Reading of sockets pauses while more than the limit waits for the disk, and goes on when it is stored."""
-    monkeypatch.setattr(writing, "MAX_PENDING_BYTES", 100_000)
+    monkeypatch.setattr(writing, bound, most)
 
     began = threading.Event()
 

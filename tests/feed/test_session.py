@@ -747,6 +747,16 @@ def test_tick_is_shorter_than_every_silence() -> None:
     assert session.tick_s <= TIMING.settle / 2
 
 
+@pytest.mark.parametrize("messages", [[AUTH], [AUTH, packet(1)]], ids=["nothing yet", "a list"])
+def test_ticks_are_few_while_only_a_silence_may_happen(messages: list[bytes]) -> None:
+    """Thousands of streams that wait cost little: once all has come, the clock is looked at four times a silence."""
+    play = Play()
+    play.receive(*messages)
+    play.wait(TIMING.quiet + 2)
+    session: Any = play.session
+    assert session.tick_s == TIMING.quiet / 4
+
+
 # Ends that are no ordinary ones
 
 

@@ -24,6 +24,7 @@ from recorder.operations import AddAction, Operation
 from recorder.pacing import ConnectLimiter
 from recorder.pacing.boards import Change
 from recorder.wire.connection import Received
+from recorder.wire.intake import Intake
 from tests.season.looping import SeasonLoop
 from tests.season.machine import Machine
 from tests.season.network import Link
@@ -57,6 +58,7 @@ class Call:
     """One connection as capture holds it: `wire.Connection`, without a socket."""
 
     bytes_ns = None
+    paused_ns = 0
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -93,11 +95,11 @@ class Call:
     async def send(self, text: str) -> None:
         assert text
 
-    async def receive(self) -> Received:
+    async def receive_some(self) -> list[Received]:
         received = await self._inbox.get()
         if isinstance(received, WireError):
             raise received
-        return received
+        return [received]
 
     async def close(self) -> None:
         assert self.link is not None
@@ -151,6 +153,9 @@ class Captured(Recording):
         self.disk.submit(operations)
         if any(isinstance(operation, AddAction) for operation in operations):
             self._stored_ns = self.now_ns
+
+    is_full = True
+    """So that `room` is asked for behind every message."""
 
     async def room(self) -> None:
         self.watcher.heard()
@@ -235,9 +240,10 @@ class CapturedSimulation(Simulation):
                 self._loop.close()
 
     @asynccontextmanager
-    async def _dial(self, url: str, _headers: object, *, proxy: str | None) -> AsyncIterator[Call]:
+    async def _dial(self, url: str, _headers: object, *, proxy: str | None, intake: Intake) -> AsyncIterator[Call]:
         """Dial as `wire.dial` does."""
         assert proxy is None
+        assert intake
         said = urlsplit(url)
         start = parse_qs(said.query).get("startPosition")
         assert self.process is not None
