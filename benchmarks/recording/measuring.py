@@ -17,25 +17,29 @@ from pathlib import Path
 
 from benchmarks.recording.processes import Running, Server, ours, rival
 
+NOT_KEPT = ("list.txt", "token", "log")
+"""Files that `processes` puts into a directory."""
+
 Figures = Mapping[str, float]
 Contender = Callable[[], Figures]
 
 
 @dataclass(frozen=True)
 class Load:
-    """What the server sends: so many streams of so many frames each."""
+    """What the server sends: so many streams of so many frames each, from the ``first`` of all streams on."""
 
     server: Server
     streams: int
     length: int
+    first: int = 0
 
     @property
     def frames(self) -> int:
         return self.streams * self.length
 
-    def prepare(self) -> None:
-        """Have the server make the packets, if it has not."""
-        self.server.ask(streams=self.streams, length=self.length)
+    def prepare(self) -> int:
+        """Have the server make the packets; return the bytes of all."""
+        return int(self.server.ask(streams=self.streams, length=self.length, first=self.first)["bytes"])
 
 
 @contextmanager
@@ -57,7 +61,7 @@ def recorder(load: Load, url: str = "", *options: str) -> Started:
 
     def start(directory: Path, streams: int) -> AbstractContextManager[Running]:
         place = url or f"sqlite:///{directory}/archive.db"
-        return ours(directory, load.server, streams, streams * load.length, place, *options)
+        return ours(directory, load.server, streams, streams * load.length, place, *options, first=load.first)
 
     return start
 
@@ -72,25 +76,37 @@ def other(kind: str, load: Load, url: str = "") -> Started:
     return start
 
 
-def burst(load: Load, start: Started, behind: Callable[[], object] = lambda: None) -> Figures:
+def burst(
+    load: Load,
+    start: Started,
+    behind: Callable[[], object] = lambda: None,
+    *,
+    ready: Callable[[], object] = lambda: None,
+) -> Figures:
     """Send everything at once; frames a second until all are kept, and CPU microseconds a frame of the process.
 
-    ``behind``: what is waited for after that, from the same start (``frames/s in all``).
+    Also the server's own CPU a frame, and the bytes of all files that are left for each byte of the packets.
+    ``ready``: called when all have connected, before anything is sent. ``behind``: what is waited for after that, from
+    the same start (``frames/s in all``).
     """
-    load.prepare()
-    with fresh() as directory, start(directory, load.streams) as running:
-        running.wait_for_clients(load.server, load.streams)
-        time.sleep(0.5)  # what starting has left to do
-        cpu = running.cpu_s()
-        began_ns = load.server.ask(burst=True)["began_ns"]
-        answer = running.answer()
-        cpu = running.cpu_s() - cpu
-        seconds = (answer["done_ns"] - began_ns) / 1e9
-        behind()
-        whole = (time.monotonic_ns() - began_ns) / 1e9
+    size = load.prepare()
+    with fresh() as directory:
+        with start(directory, load.streams) as running:
+            running.wait_for_clients(load.server, load.streams)
+            time.sleep(0.5)  # what starting has left to do
+            ready()
+            cpu, server = running.cpu_s(), load.server.cpu_s()
+            began_ns = load.server.ask(burst=True)["began_ns"]
+            answer = running.answer()
+            server = load.server.cpu_s() - server
+            behind()
+            whole = (time.monotonic_ns() - began_ns) / 1e9
+        left = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file() and path.name not in NOT_KEPT)
     return {
-        "frames/s": load.frames / seconds,
-        "CPU µs": cpu / load.frames * 1e6,
+        "frames/s": load.frames / ((answer["done_ns"] - began_ns) / 1e9),
+        "CPU µs": (answer["cpu_s"] - cpu) / load.frames * 1e6,
+        "server's CPU µs": server / load.frames * 1e6,
+        "bytes/byte": left / size,
         "frames/s in all": load.frames / whole,
     }
 
@@ -101,16 +117,18 @@ def steady(load: Load, start: Started, rate: float, seconds: float) -> Figures:
     with fresh() as directory, start(directory, load.streams) as running:
         running.wait_for_clients(load.server, load.streams)
         time.sleep(0.5)
-        cpu, began = running.cpu_s(), time.monotonic()
+        cpu = running.cpu_s()
         sent = load.server.ask(rate=rate, seconds=seconds)
         answer = running.answer()
-        share = (running.cpu_s() - cpu) / (time.monotonic() - began)
+        share = (answer["cpu_s"] - cpu) / ((answer["done_ns"] - sent["began_ns"]) / 1e9)
     found = {"core": share, "sent late, ms": 1e3 * sent["late_s"]}
     return found | {name: float(answer[name]) for name in ("p50_ms", "p99_ms") if name in answer}
 
 
-def idle(load: Load, start: Started, seconds: float, *, rate: float = 0.0) -> Figures:
+def idle(load: Load, start: Started, settle: float, seconds: float, *, rate: float = 0.0) -> Figures:
     """Heartbeats every five seconds, and frames at a rate; the share of a core and KiB of memory a stream.
+
+    ``settle``: seconds before anything is measured; by then a recorder should know that nothing is to come.
 
     Memory: what the process has more than one of the same kind with a single stream.
     """
@@ -121,7 +139,7 @@ def idle(load: Load, start: Started, seconds: float, *, rate: float = 0.0) -> Fi
         with fresh() as directory, start(directory, streams) as running:
             running.wait_for_clients(load.server, streams)
             load.server.ask(idle=5.0)
-            time.sleep(15 if streams > 1 else 3)  # by then a recorder knows that nothing is to come
+            time.sleep(settle)
             cpu, began = running.cpu_s(), time.monotonic()
             if rate and streams > 1:
                 load.server.ask(rate=rate, seconds=seconds)

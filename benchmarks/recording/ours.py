@@ -1,7 +1,8 @@
 """`recorder run` as it is, with a listener at its writer that notes when frames have become durable.
 
 Run: python -m benchmarks.recording.ours FRAMES run --fixtures …; it is stopped by SIGTERM as any run. When so many
-frames with an action are durable it prints when that was (`time.monotonic_ns`) and the delays from received to durable.
+frames with an action are durable it prints when that was (`time.monotonic_ns`), the CPU seconds of the process, and
+the delays from received to durable.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ class Listener:
                 json.dumps(
                     {
                         "done_ns": time.monotonic_ns(),
+                        "cpu_s": time.process_time(),
                         "p50_ms": delays[len(delays) // 2] / 1e6,
                         "p99_ms": delays[int(0.99 * len(delays))] / 1e6,
                         "max_ms": delays[-1] / 1e6,

@@ -15,12 +15,12 @@ _IDS = re.compile(rb'"actionId":"[^"]*"|"relatedFixtureActionIds":\[[^\]]*\]')
 _NUMBER = re.compile(rb'"fixtureSeqNum":(\d+)')
 
 
-def streams(count: int) -> list[Stream]:
-    """Return so many streams, those of the bundled sports in turn."""
+def streams(count: int, first: int = 0) -> list[Stream]:
+    """Return so many streams from the ``first`` on, those of the bundled sports in turn."""
     kinds = [recording.stream for recording in bundled()]
     return [
         Stream(kind.feed, kind.sport, str(uuid5(NAMESPACE_URL, f"benchmark {number}")))
-        for number in range(count)
+        for number in range(first, first + count)
         for kind in [kinds[number % len(kinds)]]
     ]
 

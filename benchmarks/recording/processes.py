@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.recording.certificate import certificate
 from benchmarks.recording.packets import streams
 from recorder.feed import endpoint
 
 _PATIENCE_S = 300.0
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds of a process so far: all its threads, the kernel's work for it included."""
+    return time.clock_gettime(~pid << 3 | 2)  # clock_getcpuclockid(3), which Python has for threads only
 
 
 class Server:
@@ -44,10 +52,25 @@ class Server:
         self.order(**command)
         return self._answer()
 
+    def cpu_s(self) -> float:
+        """Return the CPU seconds that it has used."""
+        return cpu_s(self._process.pid)
+
     def close(self) -> None:
         """End it."""
         self._process.kill()
         self._process.wait()
+
+
+@contextmanager
+def serving(*, tls: bool = False) -> Iterator[Server]:
+    """Start a server, and end it."""
+    with tempfile.TemporaryDirectory() as directory:
+        server = Server(certificate(Path(directory)) if tls else None)
+        try:
+            yield server
+        finally:
+            server.close()
 
 
 class Running:
@@ -58,11 +81,13 @@ class Running:
         self._log = log
 
     def answer(self) -> dict[str, Any]:
-        """Wait for its next line."""
+        """Wait for its next line. Raises RuntimeError when it ends, or says nothing for too long."""
         assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        readable, _, _ = select.select([self.process.stdout], [], [], _PATIENCE_S)  # it prints one line, ever
+        line = self.process.stdout.readline() if readable else ""
         if not line:
-            raise RuntimeError(f"it ended:\n{self._log.read_text()[-2000:]}")
+            what = "it ended" if readable else "it does not come to an end"
+            raise RuntimeError(f"{what}:\n{self._log.read_text()[-2000:]}")
         found: dict[str, Any] = json.loads(line)
         return found
 
@@ -75,9 +100,8 @@ class Running:
             time.sleep(0.05)
 
     def cpu_s(self) -> float:
-        """Return the CPU seconds of all its threads so far, the kernel's for it included."""
-        stat = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+        """Return the CPU seconds that it has used."""
+        return cpu_s(self.process.pid)
 
     def resident(self) -> int:
         """Return the bytes of memory that it holds."""
@@ -117,7 +141,7 @@ def started(command: Sequence[str], directory: Path, server: Server, text: str =
 
 @contextmanager
 def rival(kind: str, directory: Path, server: Server, count: int, frames: int, url: str = "") -> Iterator[Running]:
-    """Run a rival over so many streams, until it has kept so many frames."""
+    """Run a rival over so many streams; it tells when it has kept so many frames."""
     addresses = "\n".join(endpoint.url(server.endpoint, stream) for stream in streams(count))
     command = ["benchmarks.recording.rivals", kind, str(directory), str(frames), url]
     with started(command, directory, server, addresses) as running:
@@ -125,10 +149,12 @@ def rival(kind: str, directory: Path, server: Server, count: int, frames: int, u
 
 
 @contextmanager
-def ours(directory: Path, server: Server, count: int, frames: int, url: str, *options: str) -> Iterator[Running]:
-    """Run our recorder over so many streams."""
+def ours(
+    directory: Path, server: Server, count: int, frames: int, url: str, *options: str, first: int = 0
+) -> Iterator[Running]:
+    """Run our recorder over so many streams, from the ``first`` on."""
     fixtures, token = directory / "list.txt", directory / "token"
-    fixtures.write_text("".join(f"{stream}\n" for stream in streams(count)))
+    fixtures.write_text("".join(f"{stream}\n" for stream in streams(count, first)))
     token.write_text("any")
     token.chmod(0o600)
     command = ["benchmarks.recording.ours", str(frames), "run", "--fixtures", str(fixtures), "--database-url", url]

@@ -3,7 +3,7 @@
 It speaks as much of the protocol as a recorder needs: the handshake, the token, heartbeats, ``startPosition``. Commands
 come on stdin, answers go to stdout as JSON lines, with times on the machine's monotonic clock (`time.monotonic_ns`):
 
-    {"streams": 200, "length": 250}  make the packets; answers with their bytes
+    {"streams": 200, "length": 250, "first": 0}  make the packets; answers with their bytes
     {"clients": true}                how many clients have been let in
     {"burst": true}                  send everything to everybody
     {"rate": 2000, "seconds": 10}    send so many frames a second, to the clients in turn
@@ -134,12 +134,14 @@ class Server:
     async def obey(self, command: dict[str, Any]) -> dict[str, Any]:
         """Do what a command says; return the answer."""
         match command:
-            case {"streams": count, "length": length}:
-                self.frames = {
-                    urlsplit(endpoint.url("ws://any", stream)).path: list(map(encoded, packets(stream, number, length)))
-                    for number, stream in enumerate(streams(count))
-                }
-                return {"bytes": sum(len(each) for frames in self.frames.values() for each in frames)}
+            case {"streams": count, "length": length, **more}:
+                first = int(more.get("first", 0))
+                self.frames, size = {}, 0
+                for number, stream in enumerate(streams(count, first), first):
+                    messages = packets(stream, number, length)
+                    self.frames[urlsplit(endpoint.url("ws://any", stream)).path] = [encoded(each) for each in messages]
+                    size += sum(map(len, messages))
+                return {"bytes": size}
             case {"clients": True}:
                 return {"clients": len(self.clients)}
             case {"burst": True}:
