@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from sqlalchemy import create_engine
 from sqlalchemy.schema import CreateTable
 
-from benchmarks.recording.packets import packets, streams
+from benchmarks.recording.packets import match_of, streams
 from recorder.archive import tables
 from recorder.archive.apply import action_row, frame_row
 from recorder.archive.dialect import parse_url
@@ -34,7 +34,7 @@ from recorder.export.writing import export
 from recorder.operations import AddAction, AddFrame, Operation
 from tests.archive.filling import payloads, recorded
 from tests.postgres import PostgresServer
-from tests.vendor import Match, load, names
+from tests.vendor import load, names
 
 _AT_ONCE = 20
 """Operations of one transaction: ten actions with their frames."""
@@ -48,22 +48,7 @@ _MANY, _LENGTH = 200, 60
 
 def beginnings() -> list[list[Operation]]:
     """Return what is stored of the first minutes of many streams."""
-    found = []
-    for number, stream in enumerate(streams(_MANY)):
-        match = Match(
-            name=str(number),
-            fixture_id=stream.fixture_id,
-            sport=stream.sport,
-            feed=stream.feed,
-            home="",
-            away="",
-            packets=packets(stream, number, _LENGTH),
-            offsets_ms=list(range(0, _LENGTH * 1000, 1000)),
-            sha256="",
-            official_score=(0, 0),
-        )
-        found.append(recorded(match))
-    return found
+    return [recorded(match_of(stream, number, _LENGTH)) for number, stream in enumerate(streams(_MANY))]
 
 
 def in_turn(matches: Iterable[Sequence[Operation]]) -> list[Operation]:

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from benchmarks.recording.packets import packets, streams
+from benchmarks.recording.packets import match_of, streams
 from recorder.archive import tables
 from recorder.archive.writer import Writer
-from recorder.model import Stream
 from tests.archive.filling import empty, recorded
-from tests.vendor import Match
 
 _ORIGINALS = 10
 _COPIED = ("stream", "epoch", "session", "frame", "action")
@@ -32,7 +30,7 @@ def fill(path: Path, count: int, length: int) -> list[int]:
     originals = made[:_ORIGINALS]
     with Writer(f"sqlite:///{path}") as writer:
         for number, stream in enumerate(originals):
-            writer.submit(recorded(_match(stream, number, length)))
+            writer.submit(recorded(match_of(stream, number, length)))
             writer.flushed().result()
     copies = sorted(
         (stream.stream_id, originals[at % len(originals)].stream_id, stream.fixture_id)
@@ -55,18 +53,3 @@ def _copying(name: str) -> str:
     new = {"stream_id": ":stream_id"} | ({"fixture_id": ":fixture_id"} if name == "stream" else {})
     selected = ", ".join(new.get(column, column) for column in columns)
     return f"INSERT INTO {name} ({', '.join(columns)}) SELECT {selected} FROM {name} WHERE stream_id = :from"
-
-
-def _match(stream: Stream, number: int, length: int) -> Match:
-    return Match(
-        name=str(number),
-        fixture_id=stream.fixture_id,
-        sport=stream.sport,
-        feed=stream.feed,
-        home="",
-        away="",
-        packets=packets(stream, number, length),
-        offsets_ms=list(range(0, length * 1000, 1000)),
-        sha256="",
-        official_score=(0, 0),
-    )

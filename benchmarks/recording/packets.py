@@ -9,6 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from recorder.model import Stream
 from recorder.replay import bundled
+from tests.vendor import Match
 
 _ID = re.compile(rb'"([0-9a-f]{8})(-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")')
 _IDS = re.compile(rb'"actionId":"[^"]*"|"relatedFixtureActionIds":\[[^\]]*\]')
@@ -29,6 +30,22 @@ def packets(stream: Stream, number: int, length: int) -> list[bytes]:
     """Return the first ``length`` packets of the ``number``-th of `streams`; each stands there once."""
     fixture = stream.fixture_id.encode()
     return [packet.replace(b"00000000-0000-0000-0000-000000000000", fixture) for packet in _endless(number, length)]
+
+
+def match_of(stream: Stream, number: int, length: int) -> Match:
+    """Return `packets` as a match that came one a second."""
+    return Match(
+        name=str(number),
+        fixture_id=stream.fixture_id,
+        sport=stream.sport,
+        feed=stream.feed,
+        home="",
+        away="",
+        packets=packets(stream, number, length),
+        offsets_ms=list(range(0, length * 1000, 1000)),
+        sha256="",
+        official_score=(0, 0),
+    )
 
 
 def _endless(number: int, length: int) -> Iterator[bytes]:

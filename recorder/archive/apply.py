@@ -50,10 +50,10 @@ def apply(connection: Connection, dialect: Dialect, operations: Iterable[Operati
         actions.clear()
 
     for operation in operations:
-        if type(operation) is AddFrame:
+        if isinstance(operation, AddFrame):
             frames.append(row := frame_row(operation.frame))
             chains.add_frame(row)
-        elif type(operation) is AddAction:
+        elif isinstance(operation, AddAction):
             actions.append(action_row(operation.action))
             chains.grow(operation.action.stream_id)
         else:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from itertools import groupby
@@ -33,15 +31,15 @@ _log = logging.getLogger(__name__)
 MAX_PENDING_BYTES = 64 * 1024 * 1024
 """Payload bytes that may wait for the disk before the reading of sockets pauses."""
 
+MAX_PENDING = 8_192
+"""Operations that may do so: some 4,000 frames, each with its action. With more, the last of them would be durable only
+after seconds; they wait in the sockets as well, at less cost."""
+
 GATHER_S = 0.010
 """Soon after a commit the next one waits so long for more: an fsync for each of many frames would be the bottleneck."""
 
 ENOUGH = 1_000
 """Operations that make a commit worth while."""
-
-MAX_PENDING = 8_192
-"""Operations that may do so: some 4,000 frames, each with its action. With more, the last of them would be durable only
-after seconds; they wait in the sockets as well, at less cost."""
 
 
 T = TypeVar("T")
@@ -97,8 +95,8 @@ class Writer:
         self._pending: list[_Item] = []
         self._pending_bytes = self._pending_operations = 0
         self._waiting: list[Future[None]] = []
-        self._is_awaited = self._is_gathering = False
-        self._committed_s = -math.inf
+        self._is_wanted = self._is_gathering = False
+        self._committed_ns = 0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="archive-writer", daemon=True)
         self._thread.start()
@@ -111,7 +109,7 @@ class Writer:
 
     def submit(self, operations: Sequence[Operation]) -> None:
         """Queue operations that belong into one transaction. Any thread. Raises the error if there was one."""
-        size = sum([len(operation.frame.payload) for operation in operations if type(operation) is AddFrame])
+        size = sum(len(operation.frame.payload) for operation in operations if isinstance(operation, AddFrame))
         with self._condition:
             self._raise_refusal()
             self._pending.append(operations)
@@ -134,7 +132,7 @@ class Writer:
         with self._condition:
             self._raise_refusal()
             self._pending.append(errand)
-            self._is_awaited = True
+            self._is_wanted = True
             self.given += 1
             self._condition.notify()
         return errand.future
@@ -145,7 +143,7 @@ class Writer:
         with self._condition:
             self._raise_refusal()
             self._pending.append(future)
-            self._is_awaited = True
+            self._is_wanted = True
             self.given += 1
             self._condition.notify()
         return future
@@ -161,6 +159,8 @@ class Writer:
             future: Future[None] = Future()
             with self._condition:
                 self._raise_refusal()
+                if not self.is_full:
+                    return  # it was taken just now: nobody would tell us
                 self._waiting.append(future)
             await asyncio.wrap_future(future)
 
@@ -215,7 +215,7 @@ class Writer:
             began_ns = clock.elapsed_ns()
             with DiskErrors(self.dialect, self.url), connection.begin():
                 apply(connection, self.dialect, operations, self._chains)
-            self._committed_s = time.monotonic()
+            self._committed_ns = clock.elapsed_ns()
             self.committed(operations)
             seconds = (clock.elapsed_ns() - began_ns) / 1e9
             for listener in self.listeners:
@@ -251,14 +251,14 @@ class Writer:
         """
         with self._condition:
             self._condition.wait_for(lambda: self._pending or self._closing)
-            gather_s = self._committed_s + GATHER_S - time.monotonic()
+            gather_s = GATHER_S - (clock.elapsed_ns() - self._committed_ns) / 1e9
             if gather_s > 0:
                 self._is_gathering = True
                 self._condition.wait_for(self._is_urgent, gather_s)
                 self._is_gathering = False
             batch, self._pending = self._pending, []
             self._pending_bytes = self._pending_operations = 0
-            self._is_awaited = False
+            self._is_wanted = False
             waiting, self._waiting = self._waiting, []
         for future in waiting:
             if _is_awaited(future):
@@ -267,7 +267,7 @@ class Writer:
 
     def _is_urgent(self) -> bool:
         """Whether there is enough for a commit, or somebody waits for one."""
-        return self._closing or self._is_awaited or self._pending_operations >= ENOUGH
+        return self._closing or self._is_wanted or self._pending_operations >= ENOUGH
 
     def _fail(self, error: BaseException, futures: list[Future[Any]]) -> None:
         if not isinstance(error, RecorderError):

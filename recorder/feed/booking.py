@@ -103,16 +103,17 @@ def frame_of(
     opcode: Opcode,
     received_us: int,
     monotonic_ns: int,
+    kind: Kind = Kind.UNKNOWN,
     reason: str | None = None,
 ) -> Frame:
-    """Return a message as a frame, not yet classified."""
+    """Return a message as a frame."""
     return Frame(
         stream_id=stream.stream_id,
         session_id=session_id,
         frame_number=number,
         received_us=received_us,
         monotonic_ns=monotonic_ns,
-        kind=Kind.UNKNOWN,
+        kind=kind,
         opcode=opcode,
         payload=payload,
         digest=digest(payload),

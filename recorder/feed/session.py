@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from recorder.errors import WireError
 from recorder.feed.alignment import Ask
-from recorder.feed.booking import Entry
+from recorder.feed.booking import Entry, frame_of
 from recorder.feed.decisions import Done, Next, NotYet, Retry, after_failure
 from recorder.feed.ending import Ending, Seen, Until
 from recorder.feed.ledger import Ledger
@@ -22,7 +23,7 @@ from recorder.feed.messages import Message, is_reply, read
 from recorder.feed.parsed import Parsed, parsed
 from recorder.feed.timing import Timing
 from recorder.feed.usual import read_usual
-from recorder.model import ACTIONS, Frame, Kind, Opcode, digest
+from recorder.model import ACTIONS, Frame, Kind, Opcode
 from recorder.operations import Operation, UpdateSession
 
 _S = 1_000_000_000
@@ -99,23 +100,28 @@ class Session:
 
         ``flag``: what was done to its bytes before anybody saw them.
         """
-        number, stream_id = self._frames, self._ledger.stream.stream_id
-        self._frames = number + 1
+        frame = partial(
+            frame_of,
+            self._ledger.stream,
+            self._session_id,
+            self._frames,
+            payload,
+            opcode=opcode,
+            received_us=received_us,
+            monotonic_ns=now_ns,
+            reason=flag,
+        )
+        self._frames += 1
         self._last_frame_ns = max(self._last_frame_ns, now_ns)  # a pause of ours may lie behind its arrival
-
-        def frame(kind: Kind) -> Frame:
-            marks = digest(payload)
-            return Frame(stream_id, self._session_id, number, received_us, now_ns, kind, opcode, payload, marks, flag)
-
         if size > len(payload):
             self._let_in(now_ns)
-            return self._answer(self._ledger.too_large(frame(Kind.UNKNOWN), size), now_ns)
+            return self._answer(self._ledger.too_large(frame(), size), now_ns)
         if not self._is_raw and (usual := read_usual(payload)) is not None:
-            return self._list((usual,), frame(Kind.ACTION), now_ns)
+            return self._list((usual,), frame(kind=Kind.ACTION), now_ns)
         message = read(payload)
         if message.kind is Kind.ACTION and not self._is_raw:
-            return self._list([parsed(packet) for packet in message.packets], frame(Kind.ACTION), now_ns)
-        return self._control(frame(Kind.UNKNOWN), message, now_ns)
+            return self._list([parsed(packet) for packet in message.packets], frame(kind=Kind.ACTION), now_ns)
+        return self._control(frame(), message, now_ns)
 
     def _list(self, packets: Sequence[Parsed], frame: Frame, now_ns: int) -> Answer:
         """Take a message that bears actions."""

@@ -283,6 +283,14 @@ def test_room_waits_while_too_much_is_pending(
     assert file.value("SELECT count(*) FROM frame") == 2
 
 
+def test_room_that_was_made_meanwhile_is_not_waited_for(file: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was full when it was looked at, and is taken by the time somebody would wait, keeps nobody waiting."""
+    looks = iter([True])
+    with Writer(file.url) as writer:
+        monkeypatch.setattr(Writer, "is_full", property(lambda _writer: next(looks, False)))
+        asyncio.run(asyncio.wait_for(writer.room(), 30))
+
+
 def test_two_names_in_one_id(archive: Filled) -> None:
     """A stream whose id stands for another one is refused, 78, and that one stays as it is."""
     stream = Stream("betting", "soccer", "a")
