@@ -1,8 +1,8 @@
 """Whole messages at the beginning of what came: nearly all do, dozens in one read of a list. Pure.
 
-The library parses and hands out one message at a time, and a list brings dozens in one read (decision 22). What is taken
-here is what needs no judgement: a message of one frame, of text or bytes, without any reserved bit, of less than 64 KiB.
-Everything else is the library's: control frames, parts, long messages, whatever breaks the protocol.
+The library parses and hands out one message at a time, and a list brings dozens in one read (decision 22). What is
+taken here is what needs no judgement: a message of one frame, of text or bytes, without any reserved bit, of less than
+64 KiB. Everything else is the library's: control frames, parts, long messages, whatever breaks the protocol.
 """
 
 from __future__ import annotations
