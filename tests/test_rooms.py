@@ -51,6 +51,7 @@ LEVELS = {
     "roster": 7,
     "daemon": 8,
     "replay": 9,
+    "web": 9,
     "cli": 10,
 }
 """Each room's level; `recorder/__init__.py` hands out names from any of them and is in none."""

@@ -62,6 +62,8 @@ class Dialect:
     """``explain(error, place)``: what the driver's (or SQLAlchemy's) error means for the user, None for a defect."""
     stand_still: Callable[[Connection], None]
     """Let all that is read until this transaction ends be as it is now; the first thing in a reader's transaction."""
+    interrupt: Callable[[Connection], None]
+    """End the statement that this connection runs, with an error; the one call that another thread may make."""
     pour: Callable[[Connection, Table | str, Sequence[str], Sequence[tuple[Any, ...]]], None]
     """``pour(connection, table, columns, rows)``: insert many rows fast, in the transaction that is open."""
     back_up: Callable[[Connection, str], Path] | None

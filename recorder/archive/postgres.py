@@ -60,6 +60,8 @@ _WRITING = {
 # To compile a statement costs more than it saves here: status of 10,000 streams took five times as long with it.
 _READING = {"default_transaction_read_only": "on", "lock_timeout": "5s", "jit": "off"}
 
+_CANCEL_S = 5.0
+
 
 def _writer(url: URL) -> Engine:
     return _engine(url, _CONNECTION | {"target_session_attrs": "read-write"}, _SESSION | _WRITING)
@@ -94,6 +96,11 @@ def _engine(url: URL, connection_options: Mapping[str, Any], settings: Mapping[s
         connection.adapters.register_loader("jsonb", TextLoader)
 
     return engine
+
+
+def _interrupt(connection: Connection) -> None:
+    driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    driver.cancel_safe(timeout=_CANCEL_S)
 
 
 class _TimeAsText(Loader):
@@ -350,6 +357,7 @@ POSTGRES = Dialect(
     hold=lambda _url: _NothingHeld(),
     explain=_explain,
     stand_still=_stand_still,
+    interrupt=_interrupt,
     pour=_pour,
     back_up=None,
     copies=lambda _url: [],

@@ -99,6 +99,11 @@ def _reader(url: URL) -> Engine:
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
+def _interrupt(connection: Connection) -> None:
+    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    driver.interrupt()
+
+
 def _exists(url: URL) -> bool:
     return file_of(url).is_file() and file_of(url).stat().st_size > 0
 
@@ -267,6 +272,7 @@ SQLITE = Dialect(
     hold=_hold,
     explain=_explain,
     stand_still=lambda connection: connection.exec_driver_sql("BEGIN").close(),
+    interrupt=_interrupt,
     pour=_pour,
     back_up=_back_up,
     copies=_copies,

@@ -48,6 +48,10 @@ class Reader:
             finally:
                 self._open.discard(found)
 
+    def interrupt(self) -> None:
+        """End the statement that runs now, if one does, with an error; from another thread."""
+        self.dialect.interrupt(self.connection)
+
     def close(self) -> None:
         """End what somebody has not read to its end, while there is a connection to end it on."""
         self._is_closed = True

@@ -1,0 +1,126 @@
+"""Questions to the archive, asked on a few threads: never too many at once, none for too long."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
+
+from recorder.errors import TemporaryError
+from recorder.query.reading import Reader, reading
+
+T = TypeVar("T")
+
+
+class Busy(TemporaryError):
+    """Too many questions wait already; ask again soon."""
+
+
+class TooLong(TemporaryError):
+    """A question took longer than is allowed and was stopped; ask for less."""
+
+
+class Asker:
+    """Answers questions about one archive; each is a function of a `Reader`, and runs on a thread.
+
+    ``most_at_once``: how many threads, each with a connection of its own. ``most_open``: how many questions may be
+    asked and not yet answered. ``limit_s``: how long one may take, the wait for a thread included.
+    """
+
+    def __init__(
+        self, database_url: str, *, most_at_once: int = 4, most_open: int = 256, limit_s: float = 15.0
+    ) -> None:
+        self._database_url = database_url
+        self._limit_s = limit_s
+        self._most_open = most_open
+        self._open = 0
+        self._threads = ThreadPoolExecutor(most_at_once, thread_name_prefix="asking")
+        self._idle: SimpleQueue[tuple[Reader, ExitStack]] = SimpleQueue()
+
+    async def ask(self, question: Callable[[Reader], T]) -> T:
+        """Return what ``question`` returns, and raise what it raises.
+
+        Busy and TooLong say that too much is asked of the archive; what `reading` raises, that there is none.
+        """
+        if self._open >= self._most_open:
+            raise Busy("too many questions wait for the archive; ask again in a moment")
+        asked = _Asked(question)
+        answering = asyncio.get_running_loop().run_in_executor(self._threads, self._answer, asked)
+        self._open += 1
+        answering.add_done_callback(self._answered)
+        try:
+            # Whoever asked may go away: the thread goes on until the database has been told to stop.
+            return await asyncio.wait_for(asyncio.shield(answering), self._limit_s)
+        except TimeoutError:
+            self._stop(asked, answering)
+            raise TooLong(f"the archive needed more than {self._limit_s:g} s for this; ask for less") from None
+        except asyncio.CancelledError:
+            self._stop(asked, answering)
+            raise
+
+    def close(self) -> None:
+        """Let go of the archive; nothing may be asked any more."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        while not self._idle.empty():
+            self._idle.get()[1].close()
+
+    def _answer(self, asked: _Asked[T]) -> T:
+        reader, closing = self._reader()
+        try:
+            answer = asked.answer(reader)
+        except BaseException:
+            closing.close()  # it may be the connection that is broken
+            raise
+        self._idle.put((reader, closing))
+        return answer
+
+    def _reader(self) -> tuple[Reader, ExitStack]:
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            with ExitStack() as stack:
+                reader = stack.enter_context(reading(self._database_url))
+                return reader, stack.pop_all()
+
+    def _answered(self, answering: asyncio.Future[T]) -> None:
+        self._open -= 1
+        if not answering.cancelled():
+            answering.exception()  # heard, also where whoever asked has gone
+
+    @staticmethod
+    def _stop(asked: _Asked[T], answering: asyncio.Future[T]) -> None:
+        answering.cancel()
+        asked.interrupt()
+
+
+class _Asked(Generic[T]):
+    """One question, and the connection on which it is being answered."""
+
+    def __init__(self, question: Callable[[Reader], T]) -> None:
+        self._question = question
+        self._lock = threading.Lock()
+        self._reader: Reader | None = None
+        self._is_stopped = False
+
+    def answer(self, reader: Reader) -> T:
+        """Ask it; on a thread."""
+        with self._lock:
+            if self._is_stopped:
+                raise TooLong("nobody waits for the answer any more")
+            self._reader = reader
+        try:
+            return self._question(reader)
+        finally:
+            with self._lock:
+                self._reader = None
+
+    def interrupt(self) -> None:
+        """End the statement that is running for it, and let none begin; from another thread."""
+        with self._lock:
+            self._is_stopped = True
+            if self._reader is not None:
+                self._reader.interrupt()
