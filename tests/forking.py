@@ -42,7 +42,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = (
     "recorder", "websockets.asyncio.client", "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg",
     "alembic.command", "alembic.config", "anyio._backends._asyncio", "rich.live", "rich.markdown", "typer._adapters",
-    "typer.rich_utils", "watchfiles",
+    "typer.rich_utils",
 )  # fmt: skip
 """What commands import soon or late; what is missing here they import for themselves."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Column, Connection, exists, func, or_, select
 
@@ -21,19 +21,15 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
         return StoredStream()
     newest = _newest_epoch(epochs)
     action = tables.action.c
-    rows = connection.execute(
-        select(action.content_digest, action.fixture_seq_num, action.frame_digest)
-        .where(action.stream_id == stream_id, action.epoch == newest.epoch)
-        .order_by(action.position)
-    ).all()
+    listed = _listed(connection, stream_id, newest.epoch)
     controls = _controls(connection, stream_id)
     session, gap = tables.session.c, tables.gap.c
     return StoredStream(
         epoch=newest.epoch,
         parent=newest.parent,
         last_epoch=epochs[-1].epoch,
-        contents=tuple((row.content_digest, row.fixture_seq_num) for row in rows),
-        frame_digests=tuple(row.frame_digest for row in rows),
+        contents=tuple(zip(listed.content_digests, listed.numbers, strict=True)),
+        frame_digests=listed.frame_digests,
         current_length=None if newest.current_us is not None else _current_length(connection, stream_id),
         unplaced=_unplaced(connection, stream_id),
         control_digests=frozenset(row.digest for row in controls),
@@ -52,10 +48,8 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
         ).scalar(),
         finished=_is_finished(connection, stream_id, newest.epoch),
         status=_newest(connection, stream_id, newest.epoch, action.status),
-        read_whole=_was_read_whole(connection, stream_id, newest.epoch, len(rows)),
-        last_received_us=connection.execute(
-            select(func.max(action.received_us)).where(action.stream_id == stream_id, action.epoch == newest.epoch)
-        ).scalar(),
+        read_whole=_was_read_whole(connection, stream_id, listed),
+        last_received_us=max(listed.received_us, default=None),
         last_closed_us=_last_heard(connection, stream_id),
         last_session_id=max(
             _greatest(connection, stream_id, tables.session.c.session_id),
@@ -63,6 +57,28 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
             _greatest(connection, stream_id, tables.gap.c.gap_id),
         ),
     )
+
+
+class _Listed(NamedTuple):
+    """The actions of a list, by position: a column each."""
+
+    content_digests: tuple[bytes, ...] = ()
+    numbers: tuple[int | None, ...] = ()
+    frame_digests: tuple[bytes, ...] = ()
+    received_us: tuple[int, ...] = ()
+    session_ids: tuple[int, ...] = ()
+
+
+def _listed(connection: Connection, stream_id: int, epoch: int) -> _Listed:
+    """Read a list once, by its key: matches are long, and this is done for each before it is asked for."""
+    action = tables.action.c
+    columns = (
+        action.content_digest, action.fixture_seq_num, action.frame_digest, action.received_us, action.session_id,
+    )  # fmt: skip
+    rows = connection.execute(
+        select(*columns).where(action.stream_id == stream_id, action.epoch == epoch).order_by(action.position)
+    ).all()
+    return _Listed(*zip(*rows, strict=True))
 
 
 def _last_heard(connection: Connection, stream_id: int) -> int | None:
@@ -115,18 +131,15 @@ def _newest(connection: Connection, stream_id: int, epoch: int, column: Column[A
     ).scalar()
 
 
-def _was_read_whole(connection: Connection, stream_id: int, epoch: int, length: int) -> bool:
+def _was_read_whole(connection: Connection, stream_id: int, listed: _Listed) -> bool:
     """Say whether the session that brought the last action, or a later one, has read all of it from 0."""
-    action, session = tables.action.c, tables.session.c
-    last = (
-        select(func.max(action.session_id))
-        .where(action.stream_id == stream_id, action.epoch == epoch)
-        .scalar_subquery()
-    )
+    length, session = len(listed.numbers), tables.session.c
+    if not length:
+        return False
     read = select(session.session_id).where(
-        session.stream_id == stream_id, session.proven == length, session.session_id >= last
+        session.stream_id == stream_id, session.proven == length, session.session_id >= max(listed.session_ids)
     )
-    return length > 0 and connection.execute(read.limit(1)).first() is not None
+    return connection.execute(read.limit(1)).first() is not None
 
 
 def _current_length(connection: Connection, stream_id: int) -> int:
