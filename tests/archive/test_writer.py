@@ -283,6 +283,26 @@ def test_room_waits_while_too_much_is_pending(
     assert file.value("SELECT count(*) FROM frame") == 2
 
 
+def test_who_gave_up_waiting_for_room_keeps_nobody(file: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """He is not told of the room that is made, and the writer goes on."""
+    looks = iter([True, True])
+    monkeypatch.setattr(Writer, "is_full", property(lambda _writer: next(looks, False)))
+    made = History()
+    made.frame(Kind.UNKNOWN, b"one")
+
+    async def gives_up(writer: Writer) -> None:
+        waiting = asyncio.ensure_future(writer.room())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+    with Writer(file.url) as writer:
+        asyncio.run(gives_up(writer))
+        writer.submit(made.operations)
+        writer.flushed().result(30)
+    assert file.value("SELECT count(*) FROM frame") == 1
+
+
 def test_room_that_was_made_meanwhile_is_not_waited_for(file: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was full when it was looked at, and is taken by the time somebody would wait, keeps nobody waiting."""
     looks = iter([True])

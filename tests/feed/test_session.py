@@ -191,6 +191,14 @@ def test_later_messages_of_no_known_kind() -> None:
 # Silence
 
 
+def test_actions_of_another_fixture() -> None:
+    """They are set apart: they take no position, and say nothing of where our list begins."""
+    play = Play()
+    play.receive(AUTH, packet(1).replace(b'"actionId"', b'"fixtureId": "another", "actionId"'), packet(1))
+    assert play.kinds() == [Kind.AUTH, Kind.QUARANTINED, Kind.ACTION]
+    assert play.positions() == [0]
+
+
 def test_quiet_is_not_dead() -> None:
     """Heartbeats without actions: quiet, and we stay."""
     play = Play()

@@ -90,8 +90,8 @@ class Sweep:
 
 
 def sample(calls: Iterable[str], chance: random.Random) -> list[int]:
-    """Choose one number of each kind of call."""
+    """Choose one number of each kind of call, but for the last: how many there are differs by a few between runs."""
     numbers: dict[str, list[int]] = {}
     for number, name in enumerate(calls, 1):
         numbers.setdefault(name, []).append(number)
-    return sorted(chance.choice(found) for found in numbers.values())
+    return sorted(chance.choice(found[: len(found) * 9 // 10 + 1]) for found in numbers.values())
