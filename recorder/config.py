@@ -183,7 +183,11 @@ class TokenSource:
     def _read(self) -> str:
         if self._file is not None:
             # systemd lets a service's user in by an ACL, whose mask shows as the group's mode (systemd#29435).
-            return _read_private(self._file, others=0o037 if self._from_systemd else 0o077)
+            others = 0o037 if self._from_systemd else 0o077
+            token = read_private(self._file, "token file", others=others).strip()
+            if not token:
+                raise TokenError(f"token file {self._file.absolute()} is empty; write the vendor's token into it")
+            return token
         if not self._fixed:
             raise TokenError(
                 "no token: put it into a file that only you can read and name that with --token-file "
@@ -206,28 +210,29 @@ def _credential(directory: str | None) -> Path | None:
         ) from None
 
 
-def _read_private(path: Path, others: int) -> str:
+def read_private(path: Path, what: str, *, others: int = 0o077) -> str:
+    """Read a file that only we may read; TokenError when it cannot be read, ConfigurationError when others can.
+
+    ``what``: what users call it. ``others``: the bits of its mode that must not be set.
+    """
     try:
         # A named pipe that nobody writes to would keep us here for ever.
         with open(path, encoding="utf-8", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            _refuse_unless_private(path, os.fstat(file.fileno()), others)
-            token = file.read().strip()
+            _refuse_unless_private(path, what, os.fstat(file.fileno()), others)
+            return file.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise TokenError(f"token file {path.absolute()} cannot be read: {reason}") from None
-    if not token:
-        raise TokenError(f"token file {path.absolute()} is empty; write the vendor's token into it")
-    return token
+        raise TokenError(f"{what} {path.absolute()} cannot be read: {reason}") from None
 
 
-def _refuse_unless_private(path: Path, status: os.stat_result, others: int) -> None:
+def _refuse_unless_private(path: Path, what: str, status: os.stat_result, others: int) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise ConfigurationError(f"token file {path} is no regular file; name one that is")
+        raise ConfigurationError(f"{what} {path} is no regular file; name one that is")
     if status.st_mode & others:
-        raise ConfigurationError(f"token file {path} can be read by others; run: chmod 600 {path}")
+        raise ConfigurationError(f"{what} {path} can be read by others; run: chmod 600 {path}")
     us = os.geteuid()
     if status.st_uid not in (us, 0):
-        raise ConfigurationError(f"token file {path} belongs to another user ({status.st_uid}); run: chown {us} {path}")
+        raise ConfigurationError(f"{what} {path} belongs to another user ({status.st_uid}); run: chown {us} {path}")
 
 
 def state_directory(environment: Mapping[str, str] = os.environ) -> Path:

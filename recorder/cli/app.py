@@ -26,6 +26,8 @@ COMMANDS = {
     "timeline": "timeline.timeline",
     "tail": "tailing.tail",
     "frames": "reading.frames",
+    "serve": "web.serve",
+    "page": "web.page",
     "stats": "stats.stats",
     "verify": "verifying.verify",
     "audit": "auditing.audit",

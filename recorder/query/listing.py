@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,8 @@ class Standing:
     actions_last_minute: int
     """How many actions came in the last 60 s; of more than 1,200 only these are counted."""
     open_gaps: list[Row[Any]]
+    first_occurred_at: str | None
+    """The own time of the first packet that tells one."""
 
     @property
     def has_ended(self) -> bool:
@@ -91,15 +93,17 @@ class Standing:
         return self.stream.state in ENDED
 
 
-def status(reader: Reader) -> list[Standing]:
+def status(reader: Reader, stream_ids: Sequence[int] | None = None) -> list[Standing]:
     """Return how every stream stands: those in play or broken off, then those that wait by their start, then the rest.
 
-    Two statements, however many streams there are; the newest rows of each are found by key.
+    Two statements, however many streams there are; the newest rows of each are found by key. ``stream_ids``: of these
+    alone.
     """
     now_us = clock.wall_us()
-    rows = reader.rows(_statement(reader.dialect), {"since_us": now_us - _MINUTE_US})
+    which = "1 = 1" if stream_ids is None else f"v.stream_id IN ({', '.join(map(str, map(int, stream_ids)))})"
+    rows = reader.rows(_statement(reader.dialect, which), {"since_us": now_us - _MINUTE_US})
     gaps: dict[int, list[Row[Any]]] = defaultdict(list)
-    for gap in reader.rows("SELECT * FROM gaps WHERE resolved_at IS NULL ORDER BY from_time, gap_id"):
+    for gap in reader.rows(f"SELECT * FROM gaps v WHERE resolved_at IS NULL AND {which} ORDER BY from_time, gap_id"):
         gaps[gap.stream_id].append(gap)
     return sorted((_standing(row, now_us, gaps[row.stream_id]) for row in rows), key=_order)
 
@@ -147,6 +151,7 @@ def _standing(row: Row[Any], now_us: int, open_gaps: list[Row[Any]]) -> Standing
         messages=row.messages_closed + max(row.messages_counted, row.messages_numbered),
         actions_last_minute=row.actions_last_minute,
         open_gaps=open_gaps,
+        first_occurred_at=row.first_occurred_at,
     )
 
 
@@ -183,8 +188,8 @@ def _received(order: str) -> str:
     )
 
 
-def _statement(dialect: Dialect) -> str:
-    """Return the SELECT of how every stream stands, with ``:since_us``, a minute ago.
+def _statement(dialect: Dialect, which: str) -> str:
+    """Return the SELECT of how the streams ``v`` stand that are meant by ``which``, with ``:since_us``, a minute ago.
 
     A session's counts are written every 30 s only; frame numbers count every message, so the newest frame says more.
     """
@@ -193,7 +198,8 @@ def _statement(dialect: Dialect) -> str:
     )
     return f"""
 SELECT {", ".join(_columns(dialect))},
-  {dialect.time(_newest("received_us"))} AS last_action_at, t.starts_us AS starts_us,
+  {dialect.time(_newest("received_us"))} AS last_action_at,
+  {dialect.time(first_occurred("v.stream_id"))} AS first_occurred_at, t.starts_us AS starts_us,
   {dialect.time("t.starts_us")} AS starts_at, {dialect.time("h.open_us")} AS open_session,
   {dialect.time("h.dialled_us")} AS dialled_at, {dialect.time("h.heartbeat_us")} AS last_heartbeat_at,
   coalesce(h.messages_closed, 0) AS messages_closed, coalesce(h.messages_counted, 0) AS messages_counted,
@@ -212,4 +218,4 @@ LEFT JOIN (
     CAST(sum({numbered}) FILTER (WHERE x.closed_us IS NULL) AS BIGINT) AS messages_numbered
   FROM session x GROUP BY x.stream_id
 ) h ON h.stream_id = v.stream_id
-WHERE v.channel <> '{FIXTURE}'"""
+WHERE v.channel <> '{FIXTURE}' AND {which}"""

@@ -15,7 +15,9 @@ _APART = frozenset(
         ("doctor", "fixture"),
         ("export", "to"),
         ("probe", "watch"),
+        ("page", "out"),
         ("replay", "from"),
+        *(("serve", option) for option in ("host", "port")),
     }
 )
 """Options that take or mean something else than the same name does elsewhere: their variable names the command too."""

@@ -7,17 +7,22 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from recorder.web.asking import Asker
+from recorder.web.certificates import Certificates
 from recorder.web.directory import Directory
 from recorder.web.live import Live
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """``directory``: every match, in memory. ``live``: what becomes durable, told to whoever listens."""
+    """``directory``: every stream, in memory. ``live``: what becomes durable, told to whoever listens.
+
+    ``certificates``: what was found of streams that somebody had verified.
+    """
 
     asker: Asker
     directory: Directory
     live: Live
+    certificates: Certificates
 
 
 def site_of(request: HTTPConnection) -> Site:

@@ -1,0 +1,141 @@
+"""Who may ask, by which name, and what a browser may do with the answer."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from recorder.config import read_private
+from recorder.errors import ConfigurationError
+
+LONGEST_ADDRESS = 8_192
+"""Bytes of path and query together."""
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""What every answer bears: nothing of the page comes from, goes to, or shows in another origin."""
+
+
+class Credentials:
+    """Who is let in: ``user:password`` for HTTP's basic authentication, anything else is a bearer token.
+
+    Kept as digests of equal length, and all of them are compared each time: how long a refusal takes tells nothing.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._digests = [_digest(_scheme(line), line) for line in lines]
+
+    def admit(self, authorization: str | None) -> bool:
+        """Say whether the Authorization header of a request names one of them."""
+        given = _digest(*_given(authorization or ""))
+        return sum(hmac.compare_digest(given, known) for known in self._digests) > 0
+
+
+def read_credentials(path: Path) -> Credentials:
+    """Read a file of mode 600: each line ``user:password`` or a token; blank lines and those with # do not count.
+
+    ConfigurationError when others can read it, or when nothing is in it.
+    """
+    lines = [line.strip() for line in read_private(path, "auth file").splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    if not lines:
+        raise ConfigurationError(f"auth file {path} names nobody; write user:password, or a token, into it")
+    return Credentials(lines)
+
+
+def _scheme(line: str) -> str:
+    return "basic" if ":" in line else "bearer"
+
+
+def _given(authorization: str) -> tuple[str, str]:
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return scheme.lower(), value.strip()
+    try:
+        return "basic", base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return "", ""
+
+
+def _digest(scheme: str, value: str) -> bytes:
+    return hashlib.sha256(f"{scheme} {value}".encode("utf-8", "surrogateescape")).digest()
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a name or an address is this machine's own."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """ASGI middleware: refuses who is not let in, and gives every answer its `HEADERS`.
+
+    ``credentials``: None lets everybody in. ``is_local``: only this machine is served. A page of somebody else's may
+    have its own name lead to 127.0.0.1 and read what is served there as its own (DNS rebinding): so the name that was
+    dialled must be this machine's.
+    """
+
+    app: ASGIApp
+    credentials: Credentials | None = None
+    is_local: bool = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or hand on."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await (self._refusal(scope) or self.app)(scope, receive, send_guarded)
+
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        headers = Headers(scope=scope)
+        if scope["method"] not in ("GET", "HEAD"):
+            return _told(HTTPStatus.METHOD_NOT_ALLOWED, "this page only reads: GET and HEAD", {"Allow": "GET, HEAD"})
+        if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_ADDRESS:
+            return _told(HTTPStatus.REQUEST_URI_TOO_LONG, f"the address is longer than {LONGEST_ADDRESS} bytes")
+        if self.is_local and not is_loopback(_name(headers.get("host", ""))):
+            return _told(HTTPStatus.MISDIRECTED_REQUEST, "this page is served to its own machine: dial it as 127.0.0.1")
+        if self.credentials is not None and not self.credentials.admit(headers.get("authorization")):
+            asked = 'Basic realm="recorder", charset="UTF-8"'
+            return _told(HTTPStatus.UNAUTHORIZED, "log in, or send a token", {"WWW-Authenticate": asked})
+        return None
+
+
+def _told(status: HTTPStatus, sentence: str, headers: Mapping[str, str] | None = None) -> ASGIApp:
+    return PlainTextResponse(f"{sentence}\n", int(status), headers={"Cache-Control": "no-store", **(headers or {})})
+
+
+def _name(host: str) -> str:
+    """Return the name in a Host header, without the port."""
+    return host.partition("]")[0] + "]" if host.startswith("[") else host.rpartition(":")[0] or host

@@ -1,0 +1,87 @@
+"""`recorder serve` as a user starts and ends it."""
+
+from __future__ import annotations
+
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.archive.filling import fill
+from tests.recording import Shell, ended
+from tests.vendor import load
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    fill(tmp_path / "recorder.db", load("snooker-1"))
+    return Shell(tmp_path)
+
+
+@contextmanager
+def started(shell: Shell, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Serve while the block runs; gives the process and the address that it prints."""
+    process = shell.start("serve", "--port", "0", *options)
+    try:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().decode().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_from_start_to_end(shell: Shell, number: signal.Signals) -> None:
+    """The address on stdout answers at once; asked to end, it ends in order, also while somebody listens."""
+    with started(shell) as (process, address):
+        assert httpx.get(address).status_code == 200
+        streams = httpx.get(f"{address}api/v1/streams").json()["items"]
+        with httpx.stream("GET", f"{address}api/v1/streams/{streams[0]['stream_id']}/events", timeout=30) as listening:
+            assert listening.status_code == 200
+            left = ended(process, number)
+    assert left.code == 0
+    assert "open it in a browser" in left.err
+
+
+def test_the_archive_stays_as_it_is(shell: Shell) -> None:
+    """Nothing is written, and nothing needs to be allowed to be written."""
+    before = shell.path.read_bytes()
+    shell.path.chmod(stat.S_IRUSR)
+    with started(shell) as (_, address):
+        assert httpx.get(address).status_code == 200
+    assert shell.path.read_bytes() == before
+
+
+def test_without_an_archive(tmp_path: Path) -> None:
+    left = Shell(tmp_path).call("serve", "--port", "0")
+    assert left.code == 2
+    assert f"there is no archive at {tmp_path}/recorder.db" in left.err
+    assert not (tmp_path / "recorder.db").exists()
+
+
+def test_beyond_this_machine(shell: Shell) -> None:
+    """Without saying who may see it: unsafe, 78."""
+    left = shell.call("serve", "--host", "0.0.0.0", "--port", "0")
+    assert left.code == 78
+    assert "name with --auth-file who may see the page" in left.err
+
+
+def test_a_port_that_is_taken(shell: Shell) -> None:
+    with started(shell) as (_, address):
+        left = shell.call("serve", "--port", address.rstrip("/").rpartition(":")[2])
+    assert left.code == 2
+    assert "cannot be opened: Address already in use; choose another with --port" in left.err
+
+
+def test_a_host_that_is_none(shell: Shell, tmp_path: Path) -> None:
+    auth = tmp_path / "auth"
+    auth.touch(mode=0o600)
+    auth.write_text("ada:lovelace")
+    left = shell.call("serve", "--host", "no.such.host.invalid", "--auth-file", str(auth))
+    assert left.code == 2
+    assert "no.such.host.invalid, port 8080 cannot be opened" in left.err
