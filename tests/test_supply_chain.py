@@ -122,6 +122,8 @@ def test_two_builds_are_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
 EXPECTED = re.compile(
     r"recorder/([a-z0-9_]+/)*[a-z0-9_]+\.py|recorder/py\.typed"
     r"|recorder/replay/matches/(ATTRIBUTION\.md|(snooker-1|soccer-france-romania)\.jsonl\.gz)"
+    r"|recorder/web/api/(columns\.toml|examples\.json)|recorder/web/templates/[a-z_]+\.html|recorder/web/static/[a-z]+\.(js|css)"
+    r"|recorder/web/static/vendor/(SHA256SUMS|(uPlot|pico)\.LICENSE|uPlot\.iife\.min\.js|uPlot\.min\.css|pico\.classless\.min\.css)"
     r"|recorder/_migrations/(env\.py|script\.py\.mako|versions/\d{4}_\w+\.py)"
     r"|recorder-[0-9.]+\.dist-info/(METADATA|WHEEL|RECORD|entry_points\.txt|licenses/.+)"
     r"|recorder-[0-9.]+\.data/data/share/(recorder|man|bash-completion|zsh|fish)/.+"
@@ -129,7 +131,7 @@ EXPECTED = re.compile(
 
 
 def test_what_is_in_the_wheel(wheel: Path) -> None:
-    """All modules, the migrations, the two matches of the demonstration, manual and units; nothing else."""
+    """All modules, the migrations, the matches of the demonstration, the page's files, manual and units; no more."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert [name for name in sorted(names) if not EXPECTED.fullmatch(name)] == []
