@@ -20,7 +20,7 @@ define MEASURE
 	$(BIN)/python -m tests.covering $(MEASURED)/report.json $(JUDGED)
 endef
 
-.PHONY: help demo test coverage coverage-all lint types mutants season campaign loop citus sbom audit-dependencies bench bench-chains bench-export bench-instructions bench-layout bench-merge bench-replay bench-shipping bench-timeline bench-verify image man settings requirements clean
+.PHONY: help demo test coverage coverage-all lint types mutants season campaign loop citus sbom audit-dependencies bench bench-chains bench-export bench-instructions bench-layout bench-merge bench-replay bench-shipping bench-timeline bench-verify bench-web image man settings requirements clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -94,6 +94,9 @@ bench-shipping: $(VENV)/ready $(VENV)/postgres  ## from received to visible in P
 
 bench-timeline: $(VENV)/ready $(VENV)/postgres  ## one timeline against the bare SELECT, in a small and a large archive
 	$(BIN)/python -m benchmarks.timeline --actions 10000000 --streams 10000
+
+bench-web: $(VENV)/ready $(VENV)/postgres  ## pages against the queries behind them; recording with 200 readers beside it
+	$(BIN)/python -m benchmarks.web
 
 bench-export: $(VENV)/ready  ## Parquet against ORM objects, DuckDB over the files against SQLite over the rows
 	$(BIN)/python -m benchmarks.export

@@ -1,0 +1,123 @@
+"""A match that is recorded while somebody watches: what is on the page when, and what was known before."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from recorder.replay import Behaviour, Pace, ServerThread, bundled
+from tests.recording import TOKEN, Shell
+from tests.web.browser.conftest import FRANCE_ROMANIA, Visitor, serving
+
+EVERY_S = 0.15
+DELETED_AT = 26
+"""The position at which the video check took the first goal away; it was told at 9."""
+
+# How long after it was received each new row was there, in milliseconds.
+WATCH = """() => {
+  window.delays = [];
+  const seen = (row) => {
+    const received = row.querySelector?.("td.known time")?.dateTime;
+    if (received) window.delays.push(Date.now() - Date.parse(received));
+  };
+  new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach(seen)))
+    .observe(document.querySelector("#timeline tbody"), { childList: true });
+}"""
+
+
+@pytest.fixture
+def replay() -> ServerThread:
+    """The vendor, with one match that begins now."""
+    (match,) = [each for each in bundled() if each.stream.fixture_id == FRANCE_ROMANIA.fixture_id]
+    return ServerThread([match], Behaviour(pace=Pace(every_s=EVERY_S)))
+
+
+def newest(page: Page) -> int:
+    return int(page.locator("#match").get_attribute("data-newest") or -1)
+
+
+def wait_for_position(page: Page, position: int) -> None:
+    page.wait_for_function(
+        "position => Number(document.getElementById('match').dataset.newest) >= position", arg=position
+    )
+
+
+def test_a_match_is_found_watched_and_gone_back_in(tmp_path: Path, replay: ServerThread, visitor: Visitor) -> None:
+    """From the list to the match; a new action within a second; a goal that no longer stands; its raw bytes."""
+    shell = Shell(tmp_path)
+    shell.write_list(FRANCE_ROMANIA)
+    url = f"sqlite:///{tmp_path / 'archive.db'}"
+    with replay:
+        given = {"RECORDER_ENDPOINT": replay.address, "RECORDER_TOKEN": TOKEN}
+        run = shell.start_run("--database-url", url, "--for", "60s", env=given)
+        try:
+            while not shell.call("status", "--database-url", url, "--format", "json").out.count("recording"):
+                assert run.poll() is None
+            with serving(shell, url) as origin:
+                visit = visitor(origin, viewport={"width": 1280, "height": 900})
+                watch(visit.see("/"))
+                visit.picture("live")
+                see_a_goal_again(visit.page)
+                visit.picture("live-as-known")
+                open_raw_frame(visit.page)
+                visit.picture("live-raw-frame")
+        finally:
+            run.terminate()
+            run.communicate(timeout=30)
+
+
+def watch(page: Page) -> None:
+    page.get_by_role("searchbox").fill("romania")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="France").first.click()
+    expect(page.locator("#live-state")).to_have_text("live")
+    page.evaluate(WATCH)
+    wait_for_position(page, newest(page) + 8)
+    wait_for_position(page, DELETED_AT + 1)
+    delays = page.evaluate("window.delays")
+    assert len(delays) >= 8
+    assert statistics.median(delays) < 1000, delays
+
+
+def see_a_goal_again(page: Page) -> None:
+    """Drag the slider from the end to the left until the goal stands again, and the address says when that was."""
+    goal = page.locator("#timeline tr.gone", has_text="Goal").first
+    expect(goal).to_be_visible()
+    key = goal.get_attribute("data-key")
+    slider = page.locator("#slider")
+    told_at, gone_at = moments(page, str(key))
+    box = slider.bounding_box()
+    assert box is not None
+    first, last = (page.evaluate(f"Date.parse(document.getElementById('match').dataset.{name})") for name in
+                   ("first", "last"))  # fmt: skip
+    share = ((told_at + gone_at) / 2 - first) / (last - first)
+    page.mouse.move(box["x"] + box["width"] - 3, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    for step in range(1, 6):
+        page.mouse.move(box["x"] + box["width"] * (1 + (share - 1) * step / 5), box["y"] + box["height"] / 2)
+    page.mouse.up()
+    expect(page.locator(f"tr[data-key='{key}']:not(.gone)")).to_be_visible()
+    expect(page.locator("#score")).to_contain_text("1")
+    assert "as_of=" in page.url
+    expect(page.locator("#live-state")).to_have_text("as it was known then")
+
+
+def moments(page: Page, key: str) -> tuple[float, float]:
+    """Return when a goal was told and when it was taken back, as the API has it."""
+    rows = page.evaluate("""async () => {
+      const stream = document.getElementById("match").dataset.stream;
+      const answer = await (await fetch(`/api/v1/streams/${stream}/actions?type=Goal`)).json();
+      return Object.values(answer).find(Array.isArray)
+        .map((row) => [row.action_id, row.send_type, Date.parse(row.received_at)]);
+    }""")
+    mine = [(how, at) for action_id, how, at in rows if action_id == key]
+    return mine[0][1], next(at for how, at in mine if how == "Deleted")
+
+
+def open_raw_frame(page: Page) -> None:
+    page.locator("#timeline tr:not(.gone)", has_text="Goal").first.get_by_role("link").first.click()
+    expect(page.locator("#bytes")).to_contain_text('"fixtureAction"')
+    expect(page.locator("#json")).to_contain_text("fixtureAction")
