@@ -15,6 +15,8 @@ from recorder.query.reading import Reader, reading
 
 T = TypeVar("T")
 
+_AGAIN_S = 0.05
+
 
 class Busy(TemporaryError):
     """Too many questions wait already; ask again soon."""
@@ -39,6 +41,7 @@ class Asker:
         self._most_open = most_open
         self._open = 0
         self._threads = ThreadPoolExecutor(most_at_once, thread_name_prefix="asking")
+        self._ending = ThreadPoolExecutor(1, thread_name_prefix="asking-ends")
         self._idle: SimpleQueue[tuple[Reader, ExitStack]] = SimpleQueue()
 
     async def ask(self, question: Callable[[Reader], T]) -> T:
@@ -56,15 +59,16 @@ class Asker:
             # Whoever asked may go away: the thread goes on until the database has been told to stop.
             return await asyncio.wait_for(asyncio.shield(answering), self._limit_s)
         except TimeoutError:
-            self._stop(asked, answering)
+            self._end(asked, answering)
             raise TooLong(f"the archive needed more than {self._limit_s:g} s for this; ask for less") from None
         except asyncio.CancelledError:
-            self._stop(asked, answering)
+            self._end(asked, answering)
             raise
 
     def close(self) -> None:
         """Let go of the archive; nothing may be asked any more."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._ending.shutdown(wait=True)
         while not self._idle.empty():
             self._idle.get()[1].close()
 
@@ -91,10 +95,9 @@ class Asker:
         if not answering.cancelled():
             answering.exception()  # heard, also where whoever asked has gone
 
-    @staticmethod
-    def _stop(asked: _Asked[T], answering: asyncio.Future[T]) -> None:
+    def _end(self, asked: _Asked[T], answering: asyncio.Future[T]) -> None:
         answering.cancel()
-        asked.interrupt()
+        self._ending.submit(asked.end)  # a server may take a while to hear of it
 
 
 class _Asked(Generic[T]):
@@ -104,23 +107,31 @@ class _Asked(Generic[T]):
         self._question = question
         self._lock = threading.Lock()
         self._reader: Reader | None = None
-        self._is_stopped = False
+        self._is_over = threading.Event()
 
     def answer(self, reader: Reader) -> T:
         """Ask it; on a thread."""
         with self._lock:
-            if self._is_stopped:
+            if self._is_over.is_set():
                 raise TooLong("nobody waits for the answer any more")
             self._reader = reader
         try:
             return self._question(reader)
         finally:
+            self._is_over.set()
             with self._lock:
                 self._reader = None
 
-    def interrupt(self) -> None:
-        """End the statement that is running for it, and let none begin; from another thread."""
+    def end(self) -> None:
+        """Let it not begin, or end each of its statements; returns when it has ended. From another thread.
+
+        Between two statements there is nothing to end, so that once is not enough.
+        """
         with self._lock:
-            self._is_stopped = True
-            if self._reader is not None:
-                self._reader.interrupt()
+            if self._reader is None:
+                self._is_over.set()
+        while not self._is_over.is_set():
+            with self._lock:
+                if self._reader is not None:
+                    self._reader.interrupt()
+            self._is_over.wait(_AGAIN_S)
