@@ -188,7 +188,7 @@ def _received(order: str) -> str:
     )
 
 
-def _statement(dialect: Dialect, which: str) -> str:
+def _statement(dialect: Dialect, which: str = "1 = 1") -> str:
     """Return the SELECT of how the streams ``v`` stand that are meant by ``which``, with ``:since_us``, a minute ago.
 
     A session's counts are written every 30 s only; frame numbers count every message, so the newest frame says more.
