@@ -28,8 +28,10 @@ help:  ## what can be made
 demo: $(VENV)/ready  ## record two bundled matches over real websockets, cut off and resumed; needs no account
 	$(BIN)/recorder demo
 
-test: $(VENV)/ready $(VENV)/postgres  ## all tests, the short form of the campaigns among them
-	$(PYTEST)
+COVERED ?=
+test: JUDGED =
+test: $(VENV)/ready $(VENV)/postgres  ## all tests, the short form of the campaigns among them; with COVERED=yes as `make coverage`
+	$(if $(COVERED),$(MEASURE),$(PYTEST))
 
 coverage: JUDGED =
 coverage: $(VENV)/ready $(VENV)/postgres  ## all tests; every branch of what must not lose data has to be taken
