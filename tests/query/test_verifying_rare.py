@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from sqlalchemy.exc import DBAPIError
 
@@ -28,6 +31,27 @@ def test_a_file_whose_pages_are_torn(file: Filled) -> None:
     file.path.write_bytes(whole[:torn] + b"\xff" * (len(whole) - torn))
     with pytest.raises((RecorderError, DBAPIError)), reading(file.url) as reader:
         list(verify(reader))
+
+
+def test_a_torn_page_amid_the_frames(file: Filled) -> None:
+    """What was read before it changes nothing: it is the file's error, and no row is blamed for it."""
+    file.write(*recorded(load("snooker-1"), first=200))
+    size, page = file.value("PRAGMA page_size"), file.value("SELECT rootpage FROM sqlite_master WHERE name = 'frame'")
+    with file.path.open("r+b") as torn:
+        torn.seek((page - 1) * size)
+        torn.write(b"\xff" * size)
+    with reading(file.url) as reader, pytest.raises(DBAPIError, match="malformed"):
+        list(verify(reader))
+
+
+def test_a_payload_that_is_kept_as_text(file: Filled) -> None:
+    """SQLite keeps what it is given: the bytes are right, and not what was written."""
+    file.write(*recorded(load("snooker-1"), first=5))
+    with closing(sqlite3.connect(file.path)) as connection, connection:
+        connection.execute("UPDATE frame SET payload = CAST(payload AS TEXT) WHERE frame_number = 2")
+    with reading(file.url) as reader:
+        [certificate] = list(verify(reader))
+    assert [finding.detail for finding in certificate.findings] == ["its payload is kept as text, and not as bytes"]
 
 
 def test_text_in_the_place_of_bytes() -> None:
