@@ -31,7 +31,7 @@ _MOST_PER_LOOK = 2048
 class Live:
     """Tells listeners of new actions. However many there are, one look a few times a second is for all of them.
 
-    It looks only while somebody listens, and only at the streams that are listened to. ``interval_s``: at most so often.
+    It looks only while somebody listens, only at the streams that are listened to, at most every ``interval_s``.
     """
 
     def __init__(self, asker: Asker, interval_s: float = 0.2) -> None:

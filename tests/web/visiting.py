@@ -25,7 +25,7 @@ def visiting(archive: Filled) -> Iterator[httpx.Client]:
 
 def seen(client: httpx.Client, path: str, **query: str | list[str]) -> str:
     """Return the HTML of a page, which has to be there."""
-    answer = client.get(path, params=query)
+    answer = client.get(path, params=query or None)
     assert answer.status_code == 200, answer.text
     return answer.text
 

@@ -20,7 +20,7 @@
     if (field) {
       field.focus();
       field.select();
-    } else location.assign("/#search");
+    } else if (location.pathname !== "/") location.assign("/#search");
   }
 
   function go(by) {
@@ -69,6 +69,8 @@
     document.body.append(dialog);
     return dialog;
   }
+
+  if (location.hash === "#search") search();
 
   const step = (steps) => document.dispatchEvent(new CustomEvent("page:step", { detail: { steps } }));
   const ACTIONS = {

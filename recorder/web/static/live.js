@@ -14,8 +14,10 @@
 
   let source = null;
   let listensTo = "";
+  let heard = -1;
   let staling = 0;
   let charting = 0;
+  let retrying = 0;
 
   function say(name, text) {
     if (state.dataset.state === name) return; // what is said again would be read out again
@@ -33,9 +35,12 @@
       return;
     }
     const wanted = `${events}#${epoch}`;
-    if (source && source.readyState !== EventSource.CLOSED && listensTo === wanted) return;
+    const isOpen = source && source.readyState !== EventSource.CLOSED;
+    // The section may be older than what was told meanwhile: that is told again then.
+    if (isOpen && listensTo === wanted && heard <= Number(newest)) return;
     stop();
     listensTo = wanted;
+    heard = -1;
     source = new EventSource(`${events}?after=${Number(epoch) || 0}/${newest === "" ? -1 : Number(newest)}`);
     say("connecting", "connecting …");
     source.addEventListener("open", () => say("live", "live"));
@@ -48,8 +53,6 @@
     source?.close();
     source = null;
   }
-
-  let retrying = 0;
 
   // A browser dials again by itself after a broken connection, not after a refused one.
   function lost(event) {
@@ -76,6 +79,7 @@
     if (String(action.epoch) === section.dataset.epoch && action.position <= Number(section.dataset.newest)) return;
     const isFirst = section.dataset.newest === "-1";
     section.dataset.newest = String(action.position);
+    heard = action.position;
     const filters = new URL(location.href).searchParams;
     if (isFirst || FILTERS.some((name) => filters.get(name))) stale();
     else {
@@ -101,6 +105,7 @@
     const known = document.getElementById(row.id);
     const hadFocus = known?.contains(document.activeElement);
     known?.remove();
+    if (!known) count();
     list.insertBefore(row, behind(list, action.order));
     row.classList.add("fresh");
     setTimeout(() => row.classList.remove("fresh"), FRESH_MS);
@@ -108,6 +113,14 @@
     const received = row.querySelector("td.known time")?.dateTime;
     if (received && Date.parse(received) > Date.parse(match().dataset.last)) match().dataset.last = received;
     changed(row);
+  }
+
+  // "15 of 15 actions": both numbers are one more.
+  function count() {
+    const told = document.querySelector("#match .count")?.firstChild;
+    if (!told) return;
+    const more = (number) => (Number(number.replaceAll(",", "")) + 1).toLocaleString("en");
+    told.data = told.data.replace(/\d[\d,]*/g, more);
   }
 
   // The first row that belongs behind one of this order, whichever end of the match is on top.
@@ -132,6 +145,8 @@
   document.addEventListener("page:changed", (event) => {
     if (event.detail.root === match()) follow();
   });
+  // A browser has six connections to a server: tabs that nobody sees leave them to the others.
+  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : follow()));
   addEventListener("pagehide", stop);
   addEventListener("pageshow", (event) => event.persisted && follow());
   follow();

@@ -36,7 +36,9 @@
     const place = { left: scrollX, top: scrollY, behavior: "instant" };
     const focused = section.contains(document.activeElement) ? document.activeElement.id : "";
     exchange(section, found, document.getElementById("slider"));
-    if (focused && document.activeElement.id !== focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    if (focused && document.activeElement.id !== focused) {
+      document.getElementById(focused)?.focus({ preventScroll: true });
+    }
     scrollTo(place);
   }
 

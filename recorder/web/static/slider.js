@@ -78,7 +78,9 @@
 
   document.addEventListener("page:step", (event) => slider && move(event.detail.steps * step()));
   document.addEventListener("page:zone", () => slider && tell());
-  document.addEventListener("page:not-shown", (event) => slider && (output.textContent = `not shown: ${event.detail.why}`));
+  document.addEventListener("page:not-shown", (event) => {
+    if (slider) output.textContent = `not shown: ${event.detail.why}`;
+  });
   document.addEventListener("page:changed", () => {
     begin();
     if (!slider) return;

@@ -117,9 +117,9 @@ def visitor(chromium: Browser) -> Iterator[Visitor]:
 
 
 @contextmanager
-def serving(shell: Shell, url: str) -> Iterator[str]:
+def serving(shell: Shell, url: str, port: int = 0) -> Iterator[str]:
     """Run `recorder serve`; yields its origin."""
-    process = shell.start("serve", "--port", "0", "--database-url", url)
+    process = shell.start("serve", "--port", str(port), "--database-url", url)
     try:
         assert process.stdout is not None
         origin = process.stdout.readline().decode().strip().rstrip("/")

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from recorder.replay import Behaviour, Pace, ServerThread, bundled
+from tests.archive.filling import Filled, History
 from tests.recording import TOKEN, Shell
 from tests.web.browser.conftest import FRANCE_ROMANIA, Visitor, serving
 
@@ -69,6 +70,29 @@ def test_a_match_is_found_watched_and_gone_back_in(tmp_path: Path, replay: Serve
             run.communicate(timeout=30)
 
 
+def test_a_page_whose_server_comes_back_goes_on_behind_what_it_shows(tmp_path: Path, visitor: Visitor) -> None:
+    """It says that it connects again, and nothing is missing when it has."""
+    history = History()
+    history.add(type="Goal", send_type="Confirmed")
+    archive = Filled(tmp_path / "archive.db")
+    archive.write(*history.taken())
+    shell = Shell(tmp_path)
+    with serving(shell, archive.url) as origin:
+        visit = visitor(origin)
+        page = visit.see(f"/matches/{history.stream.fixture_id}")
+        expect(page.locator("#live-state")).to_have_text("live")
+    expect(page.locator("#live-state")).to_have_text("reconnecting …")
+    for name in ("Corner", "Throw In"):
+        history.add(type=name, send_type="Confirmed")
+    archive.write(*history.taken())
+    with serving(shell, archive.url, port=int(origin.rpartition(":")[2])):
+        expect(page.locator("#live-state")).to_have_text("live", timeout=15_000)
+        expect(page.locator("#timeline tbody tr")).to_contain_text(["Goal", "Corner", "Throw In"])
+        page.close()
+    assert all("ERR_" in complaint for complaint in visit.complaints)  # the browser tells what it could not reach
+    visit.complaints.clear()
+
+
 def watch(page: Page) -> None:
     page.get_by_role("searchbox").fill("romania")
     page.keyboard.press("Enter")
@@ -80,6 +104,8 @@ def watch(page: Page) -> None:
     delays = page.evaluate("window.delays")
     assert len(delays) >= 8
     assert statistics.median(delays) < 1000, delays
+    rows, told = page.evaluate("[timeline.tBodies[0].rows.length, document.querySelector('.count').textContent]")
+    assert told.startswith(f"{rows} of {rows} actions")
 
 
 def see_a_goal_again(page: Page) -> None:

@@ -17,6 +17,7 @@ MATCH = f"/matches/{FRANCE_ROMANIA.fixture_id}"
 PAGES = {
     "list": "/",
     "match": MATCH,
+    "goals": f"{MATCH}?type=Goal&type=Video%20Check%20Result&revisions=1",
     "action": f"{MATCH}/actions/9",
     "certificate": f"{MATCH}/certificate",
     "feeds": f"{MATCH}/feeds",
@@ -39,10 +40,11 @@ def test_nothing_keeps_anybody_from_reading(site: Site, visitor: Visitor, scheme
     visit = visitor(site.origin, color_scheme=scheme, viewport={"width": width, "height": 800}, bypass_csp=True)
     for name, path in PAGES.items():
         page = visit.see(path)
-        if name == "match":
+        if page.locator("#chart").count():
             page.locator("#chart[data-drawn]").wait_for()
-        found = Axe().run(page)
-        assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+        if name != "match" or (scheme, width) == ("light", 1280):  # its five hundred rows take seconds
+            found = Axe().run(page)
+            assert found.violations_count == 0, f"{name}: {found.generate_report()}"
         assert_fits(page)
         visit.picture(f"{name}-{scheme}-{width}")
 
@@ -149,10 +151,11 @@ def test_a_page_as_a_file_needs_no_server(site: Site, visitor: Visitor, tmp_path
     visit = visitor("file://", timezone_id="UTC")
     page = visit.page
     page.goto(file.as_uri())
-    goal = page.locator(f"tr[data-key='{FIRST_GOAL}'].gone")
-    expect(goal).to_be_visible()
-    slider = page.locator("#slider")
-    slider.focus()
-    page.keyboard.press("Home")
-    expect(goal).to_be_hidden()
+    goal = page.locator(f"tr[data-key^='{FIRST_GOAL}']")
+    taken_back, standing = goal.and_(page.locator(".gone")), goal.and_(page.locator(":not(.gone):not(.pending)"))
+    expect(taken_back).to_be_visible()
+    expect(standing).to_be_hidden()
+    page.locator("#slider").fill(str(page.evaluate(f"Date.parse('{AS_OF}')")))
+    expect(taken_back).to_be_hidden()
+    expect(standing).to_be_visible()
     visit.picture("file")
