@@ -196,9 +196,15 @@ def one(reader: Reader, known: Sequence[Revision], *, is_over: bool) -> Entry:
 
 
 def _greatest_before(reader: Reader, first: Revision) -> int:
+    """Return the greatest of the numbers by which the actions go that had come before this one."""
     (row,) = reader.rows(
-        "SELECT max(a.fixture_seq_num) AS number FROM action a "
-        "WHERE a.stream_id = :id AND a.epoch = :epoch AND a.position < :position",
+        """
+        SELECT max(told.number) AS number FROM (
+          SELECT min(a.fixture_seq_num) AS number FROM action a
+          WHERE a.stream_id = :id AND a.epoch = :epoch
+          GROUP BY a.action_id, CASE WHEN a.action_id IS NULL THEN a.position END
+          HAVING min(a.position) < :position
+        ) told""",
         {"id": first.stream_id, "epoch": first.epoch, "position": first.position},
     )
     return _LOWEST if row.number is None else row.number

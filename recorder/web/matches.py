@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -22,7 +23,10 @@ async def list_page(request: Request) -> Response:
     asked = wanted(request.query_params)
     site = site_of(request)
     found = await site.directory.matches()
-    shown = page(found, asked)
+    # Ten thousand names take a while to be searched: nobody else is to wait for that.
+    shown = await run_in_threadpool(page, found, asked)
+    for match in shown.matches:
+        site.certificates.wish(match.streams)
     html = render(
         "matches.html",
         asked=asked,

@@ -36,7 +36,7 @@ def clock_html(said: Moment) -> Markup:
     if said is None:
         return Markup("")
     moment = moment_text(said if isinstance(said, int) else microseconds(said))
-    return Markup('<time datetime="{}" data-form="clock">{}</time>').format(moment, moment[11:19])
+    return Markup('<time datetime="{}">{}</time>').format(moment, moment[11:19])
 
 
 def age_html(said: str, now_us: int) -> Markup:
@@ -92,7 +92,6 @@ def environment() -> Environment:
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
-        trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
     )

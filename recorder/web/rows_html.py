@@ -70,8 +70,8 @@ def row(entry: Entry, change: Change | None, place: Place, more: str = "") -> st
     """
     shown = entry.shown
     classes = ["gone"] if not entry.stands else ["pending"] if _is(shown, "pending") else []
-    key = escape(entry.key) if not more else f"{escape(entry.key)}-{entry.revisions[-1].position}"
-    return _row(shown, str(key), "a-", entry.order, classes, _tags(entry, change), place, more)
+    key = _escaped(entry.key) if not more else f"{_escaped(entry.key)}-{entry.revisions[-1].position}"
+    return _row(shown, key, "a-", entry.order, classes, _tags(entry, change), place, more)
 
 
 def revision_rows(entry: Entry, place: Place) -> str:
@@ -80,7 +80,7 @@ def revision_rows(entry: Entry, place: Place) -> str:
     return "".join(
         _row(
             each,
-            f"{escape(entry.key)}-{each.position}",
+            f"{_escaped(entry.key)}-{each.position}",
             "r-",
             f"{entry.order} r{10**10 - each.position}",
             ["revision"],
@@ -95,24 +95,35 @@ def revision_rows(entry: Entry, place: Place) -> str:
 def _row(
     shown: Revision, key: str, prefix: str, order: str, classes: list[str], tags: str, place: Place, more: str
 ) -> str:
-    sign = sign_of(shown.type)
+    sign, words, is_key = _named(shown.type)
     if shown.side in _SIDES:
         classes.append(shown.side)
-    if sign.is_key and prefix == "a-":
+    if is_key and prefix == "a-":
         classes.append("key")
-    words = escape(sign.words)
     name = f'<a href="{place.of(shown)}">{words}</a>' if place.links else f'<span class="name">{words}</span>'
     if "gone" in classes:
         name = f"<s>{name}</s>"
     moment = _moment(shown.received_us)
     score = "" if shown.home_score is None or shown.away_score is None else f"{shown.home_score}–{shown.away_score}"
+    detail = "" if shown.sub_type is None and shown.metadata is None else _detail(shown.sub_type, shown.metadata)
     return (
         f'<tr id="{prefix}{key}" data-key="{key}" data-order="{order}" data-position="{shown.position}"'
-        f' class="{" ".join(classes)}"{more}><td class="at">{_clock(shown)}</td>'
-        f'<td class="what"><span class="sign sign-{sign.name}" aria-hidden="true"></span>{name}{_detail(shown)}{tags}'
-        f'{_who(shown.player, shown.team)}</td><td class="now">{score}</td>'
-        f'<td class="known"><time datetime="{moment}" data-form="clock">{moment[11:19]}</time></td></tr>\n'
+        f' class="{" ".join(classes)}"{more}><td class="at">{_clock(shown.period, shown.clock)}</td>'
+        f'<td class="what">{sign}{name}{detail}{tags}{_who(shown.player, shown.team)}</td><td class="now">{score}</td>'
+        f'<td class="known"><time datetime="{moment}">{moment[11:19]}</time></td></tr>\n'
     )
+
+
+def _escaped(text: str) -> str:
+    # Nearly every id is a UUID, and in letters and digits there is nothing to escape.
+    return text if text.replace("-", "a").isalnum() else str(escape(text))
+
+
+@lru_cache(maxsize=512)
+def _named(kind: str | None) -> tuple[str, str, bool]:
+    """Return the sign of a type, its words, and whether a match turns on it."""
+    sign = sign_of(kind)
+    return f'<span class="sign sign-{sign.name}"></span>', str(escape(sign.words)), sign.is_key
 
 
 def _moment(micros: int) -> str:
@@ -126,15 +137,16 @@ def _second(second: int) -> str:
     return moment_text(second * 1_000_000)[:19]
 
 
-def _clock(shown: Revision) -> str:
-    if not shown.period:  # outside play the vendor's clock stands at 00:00
+@lru_cache(maxsize=8192)
+def _clock(period: int | None, clock: str | None) -> str:
+    if not period:  # outside play the vendor's clock stands at 00:00
         return '<span class="none">–</span>'
-    clock = escape(short(shown.clock)) if shown.clock else "–"
-    return f'<span class="period" title="period">{shown.period}</span> {clock}'
+    said = escape(short(clock)) if clock else "–"
+    return f'<span class="period" title="period">{period}</span> {said}'
 
 
-def _detail(shown: Revision) -> str:
-    said = [short(each) for each in (shown.sub_type, *_potted(shown.metadata)) if each]
+def _detail(sub_type: str | None, metadata: str | None) -> str:
+    said = [short(each) for each in (sub_type, *_potted(metadata)) if each]
     return f' <span class="detail"><bdi>{escape(", ".join(said))}</bdi></span>' if said else ""
 
 
@@ -142,7 +154,8 @@ def _potted(metadata: str | None) -> Sequence[str]:
     """Return the balls of snooker that fell, with their points."""
     if metadata is None or '"pottedBalls"' not in metadata:
         return ()
-    balls = json.loads(metadata).get("pottedBalls")
+    said = json.loads(metadata)
+    balls = said.get("pottedBalls") if isinstance(said, dict) else None
     balls = balls if isinstance(balls, list) else []
     return [f"{ball.get('colour')} {ball.get('points')}" for ball in balls if isinstance(ball, dict)]
 
@@ -174,7 +187,7 @@ def _tags(entry: Entry, change: Change | None) -> str:
         said.append("not wholly readable")
     if entry.stands and len(entry.revisions) > 1 and _is(shown, "updated"):
         said.append("corrected")
-    return "".join(f' <span class="tag">{escape(each)}</span>' for each in said)
+    return "".join([f' <span class="tag">{escape(each)}</span>' for each in said]) if said else ""
 
 
 def ended(entry: Entry, change: Change | None) -> str:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recorder.model import microseconds
+from recorder.model import Kind, microseconds
+from recorder.operations import AddAction, BeginEpoch, MakeEpochCurrent
 from recorder.query import latency, story
 from recorder.query.reading import Reader, reading
 from recorder.query.timelines import Question, timeline
 from recorder.web import match
 from recorder.web.gathered import Gathered, gather, stream_row
-from tests.archive.filling import START_US, Filled, History, close_session, fill
+from tests.archive.filling import START_US, Filled, History, action_in, close_session, fill
 from tests.conftest import NewArchive
 from tests.vendor import load, names
 
@@ -72,10 +74,10 @@ REVISION = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(REVISION, max_size=9))
 def test_whatever_is_sent_what_stands_is_the_timeline_in_its_order(
-    tmp_path_factory: pytest.TempPathFactory, sent: list[dict[str, object]]
+    tmp_path_factory: pytest.TempPathFactory, sent: list[dict[str, Any]]
 ) -> None:
     history = History()
     for each in sent:
@@ -144,6 +146,24 @@ def test_a_moment_at_which_nobody_listened_is_said_to_be_one(tmp_path: Path) -> 
     assert [each.sessions[0].closed_at is None for each in at] == [True, False]
 
 
+def test_a_list_that_the_vendor_changed_was_another_one_before(tmp_path: Path) -> None:
+    history = History()
+    for number in range(3):
+        history.add(action_id=str(number), type="Foul", send_type="Confirmed", fixture_seq_num=number + 1)
+    at_us, stream_id = START_US + 60_000_000, history.stream.stream_id
+    changed = [history.frame(Kind.ACTION, b"changed %d" % position, at_us) for position in range(2)]
+    history.operations += [
+        BeginEpoch(stream_id, 1, 0, 0, at_us, "other content"),
+        *(AddAction(action_in(frame, 1, position, action_id=f"new {position}", type="Goal", send_type="Confirmed"))
+          for position, frame in enumerate(changed)),
+        MakeEpochCurrent(stream_id, 1, at_us),
+    ]  # fmt: skip
+    with reading(made(tmp_path, history).url) as reader:
+        then, now = gathered(reader, stream_id, at_us - 1), gathered(reader, stream_id)
+    assert (then.epoch, [entry.key for entry in then.entries]) == (0, ["0", "1", "2"])
+    assert (now.epoch, [entry.key for entry in now.entries]) == (1, ["new 0", "new 1"])
+
+
 def test_a_suspended_collection_is_told_in_the_score_line(tmp_path: Path) -> None:
     history = History()
     history.add(action_id="a", type="Status Updated", send_type="Confirmed", collection_status="CollectionSuspended")
@@ -189,5 +209,3 @@ def test_the_filters_offer_what_a_match_turns_on_first(matches: Reader) -> None:
     assert is_key == sorted(is_key, reverse=True)
     assert "Goal" in found.key_types
     assert found.periods == [1, 2]
-
-

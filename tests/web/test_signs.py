@@ -60,9 +60,7 @@ def test_every_type_of_the_bundled_football_matches_has_a_sign_of_its_own() -> N
     import json
 
     kinds = {
-        json.loads(packet)["fixtureAction"]["fixtureActionType"]
-        for name in names()
-        for packet in load(name).packets
+        json.loads(packet)["fixtureAction"]["fixtureActionType"] for name in names() for packet in load(name).packets
     }
     assert {kind for kind in kinds if sign_of(kind).name == "other"} == set()
 
