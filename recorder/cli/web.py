@@ -99,6 +99,8 @@ def page(
         need(module, "web")
     from recorder.web.file_page import write_page
 
-    write_page(database_url, fixture, feed, out)
+    note = write_page(database_url, fixture, feed, out)
+    if note:
+        say(note)
     if not quiet:
         say(f"{out.absolute()} is written; open it in a browser")

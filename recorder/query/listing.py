@@ -86,6 +86,8 @@ class Standing:
     open_gaps: list[Row[Any]]
     first_occurred_at: str | None
     """The own time of the first packet that tells one."""
+    clock_seconds: int | None
+    """The match clock that the newest action's packet tells."""
 
     @property
     def has_ended(self) -> bool:
@@ -152,6 +154,7 @@ def _standing(row: Row[Any], now_us: int, open_gaps: list[Row[Any]]) -> Standing
         actions_last_minute=row.actions_last_minute,
         open_gaps=open_gaps,
         first_occurred_at=row.first_occurred_at,
+        clock_seconds=row.clock_seconds,
     )
 
 
@@ -198,7 +201,7 @@ def _statement(dialect: Dialect, which: str = "1 = 1") -> str:
     )
     return f"""
 SELECT {", ".join(_columns(dialect))},
-  {dialect.time(_newest("received_us"))} AS last_action_at,
+  {dialect.time(_newest("received_us"))} AS last_action_at, {_newest("current_clock_seconds")} AS clock_seconds,
   {dialect.time(first_occurred("v.stream_id"))} AS first_occurred_at, t.starts_us AS starts_us,
   {dialect.time("t.starts_us")} AS starts_at, {dialect.time("h.open_us")} AS open_session,
   {dialect.time("h.dialled_us")} AS dialled_at, {dialect.time("h.heartbeat_us")} AS last_heartbeat_at,

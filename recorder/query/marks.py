@@ -10,12 +10,19 @@ from recorder.archive import views
 from recorder.model import ACTIONS
 from recorder.query.reading import Reader
 
-_NEWEST = (
-    "(SELECT a.position FROM action a WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch "
-    "ORDER BY a.position DESC LIMIT 1)"
-)
+
+def _newest(column: str) -> str:
+    # Each by key. Joined instead, Postgres would go through all actions.
+    return (
+        f"(SELECT a.{column} FROM action a WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch "
+        "ORDER BY a.position DESC LIMIT 1)"
+    )
+
+
+# `reparse` writes fields anew where they stand, and notes the parser's version.
 _MARKS = f"""
-SELECT c.stream_id AS stream_id, c.fixture_id AS fixture_id, c.epoch AS epoch, {_NEWEST} AS position,
+SELECT c.stream_id AS stream_id, c.fixture_id AS fixture_id, c.epoch AS epoch,
+  {_newest("position")} AS position, {_newest("parser")} AS parser,
   c.ended AS ended, c.ended_why AS ended_why, c.label AS label, c.competition AS competition, c.starts_us AS starts_us,
   c.described_us AS described_us, g.gaps AS gaps, g.resolved AS resolved, x.sessions AS sessions, x.closed AS closed
 FROM (SELECT s.*, {views.current_epoch("s")} AS epoch FROM stream s WHERE s.channel = :channel) c

@@ -13,11 +13,11 @@ from http import HTTPStatus
 from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recorder.config import read_private
-from recorder.errors import ConfigurationError
+from recorder.errors import ConfigurationError, TokenError
 
 LONGEST_ADDRESS = 8_192
 """Bytes of path and query together."""
@@ -55,9 +55,12 @@ class Credentials:
 def read_credentials(path: Path) -> Credentials:
     """Read a file of mode 600: each line ``user:password`` or a token; blank lines and those with # do not count.
 
-    ConfigurationError when others can read it, or when nothing is in it.
+    ConfigurationError when it cannot be read, when others can read it, or when nothing is in it.
     """
-    lines = [line.strip() for line in read_private(path, "auth file").splitlines()]
+    try:
+        lines = [line.strip() for line in read_private(path, "auth file").splitlines()]
+    except TokenError as error:  # it is no token of the vendor's: exit 77 would send its reader there
+        raise ConfigurationError(str(error)) from None
     lines = [line for line in lines if line and not line.startswith("#")]
     if not lines:
         raise ConfigurationError(f"auth file {path} names nobody; write user:password, or a token, into it")
@@ -121,19 +124,24 @@ class Guard:
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         headers = Headers(scope=scope)
         if scope["method"] not in ("GET", "HEAD"):
-            return _told(HTTPStatus.METHOD_NOT_ALLOWED, "this page only reads: GET and HEAD", {"Allow": "GET, HEAD"})
+            told = {"Allow": "GET, HEAD"}
+            return _told(scope, HTTPStatus.METHOD_NOT_ALLOWED, "this page only reads: GET and HEAD", told)
         if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_ADDRESS:
-            return _told(HTTPStatus.REQUEST_URI_TOO_LONG, f"the address is longer than {LONGEST_ADDRESS} bytes")
+            return _told(scope, HTTPStatus.REQUEST_URI_TOO_LONG, f"the address is longer than {LONGEST_ADDRESS} bytes")
         if self.is_local and not is_loopback(_name(headers.get("host", ""))):
-            return _told(HTTPStatus.MISDIRECTED_REQUEST, "this page is served to its own machine: dial it as 127.0.0.1")
+            sentence = "this page is served to its own machine: dial it as 127.0.0.1"
+            return _told(scope, HTTPStatus.MISDIRECTED_REQUEST, sentence)
         if self.credentials is not None and not self.credentials.admit(headers.get("authorization")):
-            asked = 'Basic realm="recorder", charset="UTF-8"'
-            return _told(HTTPStatus.UNAUTHORIZED, "log in, or send a token", {"WWW-Authenticate": asked})
+            told = {"WWW-Authenticate": 'Basic realm="recorder", charset="UTF-8"'}
+            return _told(scope, HTTPStatus.UNAUTHORIZED, "log in, or send a token", told)
         return None
 
 
-def _told(status: HTTPStatus, sentence: str, headers: Mapping[str, str] | None = None) -> ASGIApp:
-    return PlainTextResponse(f"{sentence}\n", int(status), headers={"Cache-Control": "no-store", **(headers or {})})
+def _told(scope: Scope, status: HTTPStatus, sentence: str, headers: Mapping[str, str] | None = None) -> ASGIApp:
+    told = {"Cache-Control": "no-store", **(headers or {})}
+    if scope["path"].startswith("/api/"):
+        return JSONResponse({"error": sentence}, int(status), told)
+    return PlainTextResponse(f"{sentence}\n", int(status), told)
 
 
 def _name(host: str) -> str:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from recorder import clock
+from recorder.errors import UsageError
 from recorder.web.rendering import render
 from recorder.web.site import site_of
 from recorder.web.wanted import GROUPS, Wanted, page, wanted
@@ -20,7 +22,10 @@ _NAMES = {"q": "q", "sport": "sport", "feed": "feed", "state": "state", "since":
 
 async def list_page(request: Request) -> Response:
     """Answer with the matches that are asked for."""
-    asked = wanted(request.query_params)
+    try:
+        asked = wanted(request.query_params)
+    except UsageError as error:
+        raise HTTPException(400, str(error)) from error
     site = site_of(request)
     found = await site.directory.matches()
     # Ten thousand names take a while to be searched: nobody else is to wait for that.

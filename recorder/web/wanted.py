@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,7 @@ from recorder.errors import UsageError
 from recorder.model import microseconds
 from recorder.query.catalogue import slug
 from recorder.query.listing import Standing
+from recorder.web.match import clock_text
 
 Group = Literal["live", "coming", "finished"]
 GROUPS: tuple[Group, ...] = get_args(Group)
@@ -63,13 +65,22 @@ class Listed:
         """When the newest action of any of its streams was received."""
         return max((each.last_action_at for each in self.streams if each.last_action_at), default=None)
 
+    @property
+    def moment(self) -> str:
+        """The period and the match's clock while it goes on, as far as they were told; else empty."""
+        period, seconds = self.first.stream.current_period, self.first.clock_seconds
+        if self.group != "live":
+            return ""
+        parts = (f"period {period}" if period else "", "" if seconds is None else clock_text(seconds))
+        return ", ".join(part for part in parts if part)
+
     @cached_property
-    def names(self) -> Sequence[str]:
-        """What a search looks into: its names as written and as typed without accents, both without regard to case."""
+    def names(self) -> str:
+        """What a search looks into, by line: names as written and as typed without accents, without regard to case."""
         streams = [each.stream for each in self.streams]
         said = {name for each in streams for name in (each.home_team, each.away_team, each.label, each.competition)}
         said |= {f"{each.home_team} {each.away_team}" for each in streams}
-        return [form for name in said if name for form in (name.casefold(), slug(name))]
+        return "\n".join(form for name in said if name for form in (name.casefold(), slug(name)))
 
     @cached_property
     def place(self) -> tuple[int, int, str]:
@@ -129,6 +140,8 @@ def wanted(query: Mapping[str, str]) -> Wanted:
         raise UsageError("feed: there is none of that name; expected betting or media")
     for name, said in (("from", dates["since"]), ("to", dates["until"])):
         _check_date(name, said)
+    if found["after"]:
+        place_of(found["after"])
     return Wanted(**found, **dates)
 
 
@@ -144,8 +157,10 @@ def _check_date(name: str, said: str) -> None:
 def _is_named(match: Listed, said: str) -> bool:
     """Whether a search means this match: by a part of a name, or by the beginning of its id."""
     written, typed = said.casefold(), slug(said)
-    return match.first.stream.fixture_id.startswith(said.lower()) or any(
-        written in name or (typed != "" and typed in name) for name in match.names
+    return (
+        match.first.stream.fixture_id.startswith(said.lower())
+        or written in match.names
+        or (typed != "" and typed in match.names)
     )
 
 
@@ -161,14 +176,18 @@ class Page:
 def page(matches: Iterable[Listed], asked: Wanted, size: int = PAGE) -> Page:
     """Return the part of a list that is asked for; ``matches`` in the order of the list."""
     found = [match for match in matches if asked.meets(match)]
-    counts = {group: sum(match.group == group for match in found) for group in GROUPS}
+    counted = Counter(match.group for match in found)
     behind = None if not asked.after else place_of(asked.after)
     left = [
         match
         for match in found
         if (not asked.state or match.group == asked.state) and (behind is None or match.place > behind)
     ]
-    return Page(left[:size], counts, cursor_of(left[size - 1]) if len(left) > size else None)
+    return Page(
+        left[:size],
+        {group: counted[group] for group in GROUPS},
+        cursor_of(left[size - 1]) if len(left) > size else None,
+    )
 
 
 def cursor_of(match: Listed) -> str:

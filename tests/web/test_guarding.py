@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hmac
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from recorder.errors import ConfigurationError, TokenError
+from recorder.errors import ConfigurationError
 from recorder.web.guarding import LONGEST_ADDRESS, Credentials, is_loopback, read_credentials
 from recorder.web.serving import guarded
 from tests.archive.filling import Filled, fill
@@ -80,6 +81,19 @@ def test_nothing_but_reading(local: httpx.Client, method: str) -> None:
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "host", "status"),
+    [
+        ("POST", "/api/v1/streams", "127.0.0.1", 405),
+        ("GET", "/api/v1/streams", "evil.example", 421),
+        ("GET", "/api/v1/streams?q=" + "a" * LONGEST_ADDRESS, "127.0.0.1", 414),
+    ],
+)
+def test_a_program_is_refused_in_json(local: httpx.Client, method: str, path: str, host: str, status: int) -> None:
+    answer = local.request(method, path, headers={"Host": host})
+    assert (answer.status_code, list(answer.json())) == (status, ["error"])
+
+
 def test_an_address_without_end(local: httpx.Client) -> None:
     assert local.get("/", params={"q": "a" * LONGEST_ADDRESS}).status_code == 414
 
@@ -107,6 +121,22 @@ def test_who_is_not_named_is_not_let_in(shared: httpx.Client, path: str, authori
     answer = shared.get(path, headers=headers)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+@pytest.mark.parametrize("authorization", [basic("ada", PASSWORD), basic("ada", "wrong"), basic("eve", ""), None])
+def test_a_refusal_takes_as_long_whoever_asks(authorization: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Digests of one length are compared, each of them each time, in constant time."""
+    compared: list[tuple[int, int]] = []
+    plain = hmac.compare_digest
+
+    def noted(given: bytes, known: bytes) -> bool:
+        compared.append((len(given), len(known)))
+        return plain(given, known)
+
+    credentials = Credentials([f"ada:{PASSWORD}", "bob:another", TOKEN])
+    monkeypatch.setattr(hmac, "compare_digest", noted)
+    assert credentials.admit(authorization) is (authorization == basic("ada", PASSWORD))
+    assert compared == [(32, 32)] * 3
 
 
 @pytest.mark.parametrize("authorization", [basic("ada", PASSWORD), f"Bearer {TOKEN}", f"bearer {TOKEN}"])
@@ -139,7 +169,7 @@ def test_an_auth_file_that_names_nobody(tmp_path: Path) -> None:
 
 
 def test_an_auth_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(TokenError, match=r"auth file .* cannot be read: No such file"):
+    with pytest.raises(ConfigurationError, match=r"auth file .* cannot be read: No such file"):
         read_credentials(tmp_path / "auth")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from recorder.web.serving import listening
 from tests.archive.filling import fill
 from tests.recording import Shell, ended
 from tests.vendor import load
@@ -43,6 +45,7 @@ def test_from_start_to_end(shell: Shell, number: signal.Signals) -> None:
         streams = httpx.get(f"{address}api/v1/streams").json()["items"]
         with httpx.stream("GET", f"{address}api/v1/streams/{streams[0]['stream_id']}/events", timeout=30) as listening:
             assert listening.status_code == 200
+            assert "Content-Encoding" not in listening.headers  # packed, events would wait for more of them
             left = ended(process, number)
     assert left.code == 0
     assert "open it in a browser" in left.err
@@ -69,6 +72,33 @@ def test_beyond_this_machine(shell: Shell) -> None:
     left = shell.call("serve", "--host", "0.0.0.0", "--port", "0")
     assert left.code == 78
     assert "name with --auth-file who may see the page" in left.err
+
+
+def test_what_lets_in_is_told_nobody(shell: Shell, tmp_path: Path) -> None:
+    """Nor what was tried: not even by the most talkative log."""
+    auth = tmp_path / "auth"
+    auth.touch(mode=0o600)
+    auth.write_text("ada:the right password\n")
+    with started(shell, "--auth-file", str(auth), "-vv", "--log-level", "debug") as (process, address):
+        assert httpx.get(address, auth=("ada", "the right password")).status_code == 200
+        assert httpx.get(address, auth=("ada", "a wrong password")).status_code == 401
+        assert httpx.get(address, headers={"Authorization": "Bearer a-wrong-token"}).status_code == 401
+        left = ended(process, signal.SIGTERM)
+    assert left.code == 0
+    for secret in ("the right password", "a wrong password", "a-wrong-token", "Basic ", "Bearer "):
+        assert secret not in left.err + left.out
+
+
+def test_an_answer_does_not_wait_for_the_one_before_to_be_acknowledged() -> None:
+    """asyncio has a socket send at once when the socket tells that it is TCP's: else each answer takes 40 ms more."""
+    with listening("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_an_address_in_brackets(shell: Shell) -> None:
+    with started(shell, "--host", "[::1]") as (_, address):
+        assert address.startswith("http://[::1]:")
+        assert httpx.get(address).status_code == 200
 
 
 def test_a_port_that_is_taken(shell: Shell) -> None:

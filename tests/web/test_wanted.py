@@ -42,6 +42,7 @@ def standing(fixture_id: str, *, feed: str = "betting", state: str = "finished",
         actions_last_minute=0,
         open_gaps=[],
         first_occurred_at=None,
+        clock_seconds=None,
     )
     return replace(made, **said)
 
@@ -90,6 +91,21 @@ def test_search(said: str, found: bool) -> None:
     """By a part of a team's, the competition's or the match's name, with or without accents; by an id's beginning."""
     one = standing("39e713f0", home_team="Real Madrid", away_team="CD Leganés", competition="The Cup")
     assert Wanted(q=said).meets(Listed([one])) is found
+
+
+@pytest.mark.parametrize(
+    ("state", "period", "seconds", "said"),
+    [
+        ("recording", 2, 4_050, "period 2, 67:30"),
+        ("interrupted", None, 61, "01:01"),
+        ("recording", 1, None, "period 1"),
+        ("recording", None, None, ""),
+        ("finished", 2, 5_400, ""),
+        ("waiting", None, None, ""),
+    ],
+)
+def test_the_clock_of_a_match_that_goes_on(state: str, period: int | None, seconds: int | None, said: str) -> None:
+    assert Listed([standing("a", state=state, current_period=period, clock_seconds=seconds)]).moment == said
 
 
 def test_filters() -> None:

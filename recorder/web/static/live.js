@@ -81,12 +81,18 @@
     section.dataset.newest = String(action.position);
     heard = action.position;
     const filters = new URL(location.href).searchParams;
-    if (isFirst || FILTERS.some((name) => filters.get(name))) stale();
+    if (isFirst || isReordered(action) || FILTERS.some((name) => filters.get(name))) stale();
     else {
       put(action);
       head(action.head);
     }
     chart();
+  }
+
+  // When a match is over the vendor numbers its actions anew, and every row may have another place.
+  function isReordered(action) {
+    const row = document.querySelector("#timeline [data-order]");
+    return row !== null && row.dataset.order[0] !== action.order[0];
   }
 
   function head(html) {
