@@ -183,11 +183,8 @@ def page(matches: Iterable[Listed], asked: Wanted, size: int = PAGE) -> Page:
         for match in found
         if (not asked.state or match.group == asked.state) and (behind is None or match.place > behind)
     ]
-    return Page(
-        left[:size],
-        {group: counted[group] for group in GROUPS},
-        cursor_of(left[size - 1]) if len(left) > size else None,
-    )
+    following = cursor_of(left[size - 1]) if len(left) > size else None
+    return Page(left[:size], {group: counted[group] for group in GROUPS}, following)
 
 
 def cursor_of(match: Listed) -> str:

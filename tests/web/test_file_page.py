@@ -106,7 +106,7 @@ def test_a_goal_stands_until_it_is_taken_back_and_is_struck_through_from_then_on
 MOMENT = st.integers(0, 5)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(
         st.fixed_dictionaries(

@@ -74,7 +74,7 @@ REVISION = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(REVISION, max_size=9))
 def test_whatever_is_sent_what_stands_is_the_timeline_in_its_order(
     tmp_path_factory: pytest.TempPathFactory, sent: list[dict[str, Any]]
