@@ -12,8 +12,6 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -32,7 +30,6 @@ from recorder.web.site import Site
 _log = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).with_name("static")
-_WORTH_PACKING = 1_024
 
 
 def application(database_url: str) -> Starlette:
@@ -56,8 +53,6 @@ def application(database_url: str) -> Starlette:
             *api.ROUTES,
             Mount("/static", _Static(directory=_STATIC), name="static"),
         ],
-        # Events are never packed: they would wait for more of them.
-        middleware=[Middleware(GZipMiddleware, minimum_size=_WORTH_PACKING, compresslevel=1)],
         exception_handlers=dict(_HANDLERS),
         lifespan=lifespan,
     )

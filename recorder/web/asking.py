@@ -79,7 +79,10 @@ class Asker:
         except BaseException:
             closing.close()  # it may be the connection that is broken
             raise
-        self._idle.put((reader, closing))
+        if asked.is_interrupted:
+            closing.close()  # a server may hear of it only now, and would end the next one's statement
+        else:
+            self._idle.put((reader, closing))
         return answer
 
     def _reader(self) -> tuple[Reader, ExitStack]:
@@ -108,6 +111,8 @@ class _Asked(Generic[T]):
         self._lock = threading.Lock()
         self._reader: Reader | None = None
         self._is_over = threading.Event()
+        self.is_interrupted = False
+        """Whether its connection was told to end a statement."""
 
     def answer(self, reader: Reader) -> T:
         """Ask it; on a thread."""
@@ -133,5 +138,6 @@ class _Asked(Generic[T]):
         while not self._is_over.is_set():
             with self._lock:
                 if self._reader is not None:
+                    self.is_interrupted = True
                     self._reader.interrupt()
             self._is_over.wait(_AGAIN_S)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import uvicorn
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
 from recorder.errors import ConfigurationError, UsageError
@@ -19,6 +20,8 @@ _LEAVING_S = 3
 """So long the answers that are being sent may take when we leave."""
 _MOST_CONNECTIONS = 2_000
 _BACKLOG = 512
+_WORTH_PACKING = 1_024
+"""Bytes."""
 
 
 class _Server(uvicorn.Server):
@@ -36,7 +39,10 @@ def guarded(database_url: str, host: str, auth_file: Path | None) -> ASGIApp:
             f"--host {host} lets other machines in: name with --auth-file who may see the page, or leave --host out"
         )
     credentials = None if auth_file is None else read_credentials(auth_file)
-    return Guard(application(database_url), credentials, is_local=is_local)
+    app: ASGIApp = application(database_url)
+    if not is_local:  # to pack a long match takes longer than to hand it over on one machine; events are never packed
+        app = GZipMiddleware(app, minimum_size=_WORTH_PACKING, compresslevel=1)
+    return Guard(app, credentials, is_local=is_local)
 
 
 def listening(host: str, port: int) -> socket.socket:

@@ -230,8 +230,3 @@ def test_scripts_and_styles_are_asked_for_again_and_sent_once(client: httpx.Clie
     assert first.headers["Cache-Control"] == "no-cache"
     again = client.get("/static/page.css", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
-
-
-def test_pages_are_packed(client: httpx.Client) -> None:
-    assert client.get("/").headers["Content-Encoding"] == "gzip"
-    assert "Content-Encoding" not in client.get("/", headers={"Accept-Encoding": "identity"}).headers

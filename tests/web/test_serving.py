@@ -115,3 +115,20 @@ def test_a_host_that_is_none(shell: Shell, tmp_path: Path) -> None:
     left = shell.call("serve", "--host", "no.such.host.invalid", "--auth-file", str(auth))
     assert left.code == 2
     assert "no.such.host.invalid, port 8080 cannot be opened" in left.err
+
+
+def test_pages_are_packed_for_other_machines_only(shell: Shell, tmp_path: Path) -> None:
+    """On one machine packing takes longer than it saves."""
+    auth = tmp_path / "auth"
+    auth.touch(mode=0o600)
+    auth.write_text("ada:lovelace")
+    for options, packed in (((), None), (("--host", "0.0.0.0", "--auth-file", str(auth)), "gzip")):
+        with started(shell, *options) as (_, address):
+            answer = httpx.get(address.replace("0.0.0.0", "127.0.0.1"), auth=("ada", "lovelace"))
+            plain = httpx.get(
+                address.replace("0.0.0.0", "127.0.0.1"),
+                auth=("ada", "lovelace"),
+                headers={"Accept-Encoding": "identity"},
+            )
+        assert (answer.status_code, answer.headers.get("Content-Encoding")) == (200, packed)
+        assert "Content-Encoding" not in plain.headers

@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Router
 
 from recorder.web.api.answering import JSON, answered
 from recorder.web.api.endpoint import Endpoint
@@ -41,7 +41,9 @@ def _document() -> bytes:
 
 def _mounted() -> Mount:
     routes = [endpoint.route() for endpoint in (*ENDPOINTS, _OPENAPI)]
-    mount = Mount("/api/v1", routes=routes, middleware=[Middleware(ExceptionMiddleware, handlers=HANDLERS)])
+    # A redirect would lead to the name in the Host header, which behind a proxy is not the one that was dialled.
+    router = Router(routes, redirect_slashes=False)
+    mount = Mount("/api/v1", router, middleware=[Middleware(ExceptionMiddleware, handlers=HANDLERS)])
     # An address that holds a line break is below /api/v1 as well.
     mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
     return mount
