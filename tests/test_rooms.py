@@ -48,6 +48,8 @@ LEVELS = {
     "charts": 6,
     "export": 6,
     "home": 6,
+    "publishing": 7,
+    "lake": 8,
     "roster": 7,
     "daemon": 8,
     "replay": 9,

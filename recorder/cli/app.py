@@ -33,6 +33,7 @@ COMMANDS = {
     "audit": "auditing.audit",
     "reparse": "reparsing.reparse",
     "export": "exporting.export",
+    "publish": "publishing.publish",
     "merge": "merging.merge",
     "purge": "purging.purge",
     "backup": "copying.backup",

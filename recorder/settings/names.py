@@ -10,10 +10,11 @@ CONFIG = "RECORDER_CONFIG"
 
 _APART = frozenset(
     {
-        *((command, "format") for command in ("backup", "export", "frames", "tail")),
+        *((command, "format") for command in ("backup", "export", "frames", "publish", "tail")),
         *(("discover", option) for option in ("sport", "feed", "type", "from", "to", "competition")),
         ("doctor", "fixture"),
         ("export", "to"),
+        ("publish", "to"),
         ("probe", "watch"),
         ("page", "out"),
         ("replay", "from"),
