@@ -83,17 +83,19 @@ class Live:
     async def _look(self) -> float:
         """Look once, tell everybody, and return how long to wait, seconds."""
         began = time.monotonic()
-        wants_all = bool(listening.of_all(self._listeners))
+        # Whoever joins while it is asked may know more than is found: he is told by the next look.
+        present = frozenset(self._listeners)
+        wants_all = bool(listening.of_all(present))
         self._everything = self._everything if wants_all else None
-        untold = listening.first_untold(self._listeners, self._everything)
-        looking = Look(listening.of_one(self._listeners), wants_all, self._everything is not None, untold)
+        untold = listening.first_untold(present, self._everything)
+        looking = Look(listening.of_one(present), wants_all, self._everything is not None, untold)
         try:
             found = await self._asker.ask(looking)
         except Exception as error:  # a database may be away for hours: who listens goes on when it is back
             self._say(error)
             return _AFTER_TROUBLE_S
         self._is_troubled = False
-        self._tell(found, wants_all=wants_all)
+        self._tell(found, present & self._listeners, wants_all=wants_all)
         return max(self._interval_s, _SHARE * (time.monotonic() - began))
 
     def _say(self, error: Exception) -> None:
@@ -102,15 +104,14 @@ class Live:
             _log.warning("nothing new can be shown for now: %s", error, exc_info=None if is_expected else error)
         self._is_troubled = True
 
-    def _tell(self, found: Mapping[int, News], *, wants_all: bool) -> None:
-        for listener in self._listeners:
+    def _tell(self, found: Mapping[int, News], present: Collection[Listener], *, wants_all: bool) -> None:
+        for listener in present:
             if listener.stream_id is not None and listener.stream_id in found:
                 listening.tell_one(listener, found[listener.stream_id])
         if wants_all:
-            self._tell_all(found)
+            self._tell_all(found, listening.of_all(self._listeners))
 
-    def _tell_all(self, found: Mapping[int, News]) -> None:
-        listeners = listening.of_all(self._listeners)
+    def _tell_all(self, found: Mapping[int, News], listeners: Sequence[Listener]) -> None:
         if self._everything is None:
             self._everything = {stream_id: news.end for stream_id, news in found.items()}
             return
