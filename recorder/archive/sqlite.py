@@ -163,7 +163,9 @@ def _pour(connection: Connection, table: Table | str, columns: Sequence[str], ro
 @lru_cache
 def _insert(table: str, columns: tuple[str, ...], rows: int) -> str:
     names, values = ", ".join(f'"{name}"' for name in columns), ", ".join("?" * len(columns))
-    return f'INSERT INTO "{table}" ({names}) VALUES {", ".join([f"({values})"] * rows)}'
+    # Not OR ABORT, as it is unless told: then a statement with many rows keeps a copy of each page that it changes, a
+    # third of all that was written, in a file elsewhere. A row that is refused ends the transaction anyway.
+    return f'INSERT OR FAIL INTO "{table}" ({names}) VALUES {", ".join([f"({values})"] * rows)}'
 
 
 def _back_up(connection: Connection, suffix: str) -> Path:
