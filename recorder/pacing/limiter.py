@@ -161,22 +161,29 @@ class ConnectLimiter:
 
     async def _claimed(self, board: Board, attempt: Attempt, waiter: _Waiter) -> bool:
         """Take a place on the board as soon as there is one; False when somebody else is before us."""
+        parts = self._parts(board)
+        # A little chance, so that of two recorders that wait for the same moment not always one wins. Alone, nobody
+        # sees that others begin at this moment too: each has a moment of its own, within its part of the rate.
+        most_ns = (parts if parts > 1 else _CHANCE) * self._pace.spacing_ns
+        if parts > 1:
+            await asyncio.sleep(random.uniform(0, most_ns) / SECOND_NS)
         while self._waiting[0] is waiter:
             found = await self._asked(board)
             if isinstance(found, Place):
                 renewed = await attempt._renew()
                 attempt._holds(board, found)
                 return renewed
-            # A little chance, so that of two recorders that wait for the same moment not always one wins.
-            chance_ns = random.uniform(0, _CHANCE) * self._pace.spacing_ns
-            await asyncio.sleep((min(found.ns, _LOOK_AGAIN_NS) + chance_ns) / SECOND_NS)
+            await asyncio.sleep((min(found.ns, _LOOK_AGAIN_NS) + random.uniform(0, most_ns)) / SECOND_NS)
             if not await attempt._renew():
                 return False
         return False
 
+    def _parts(self, board: Board) -> int:
+        """Return by how many the rate is divided on a board."""
+        return self.sharers if self._alone and board is self._boards[0] else 1
+
     async def _asked(self, board: Board) -> Place | Wait:
-        parts = self.sharers if self._alone and board is self._boards[0] else 1
-        pace = self._pace.times(parts)
+        pace = self._pace.times(self._parts(board))
 
         def claim(turns: Turns, now_ns: int) -> tuple[Turns, Place | Wait]:
             return turns.claim(now_ns, pace)

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, text
 from recorder import clock
 from recorder.pacing.boards import BoardAway, Change
 from recorder.pacing.turns import Turns
-from recorder.sharing.line import Away, Line
+from recorder.sharing.line import Line
+from recorder.sharing.table import Away
 
 T = TypeVar("T")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from recorder.sharing.lease_table import Row, Seen
 from recorder.sharing.shares import fair_shares
+from recorder.sharing.table import Row, Seen
 
 _AT_ONCE = 10
 """Streams on their way to another recorder: as many as may connect in a beat, by 5 attempts a second."""
@@ -59,16 +58,17 @@ class Chooser:
         ``inherit``: whether expired leases may be taken from their owners.
         """
         self._meet(frozenset(seen.holders))
-        others = [row for row in seen.rows if row.stream_id not in held and row.stream_id not in busy]
-        free = [row for row in others if not self._is_kept(row, seen)]
+        free = [row for row in seen.rows if row.stream_id not in held and row.stream_id not in busy]
         free_ids = {row.stream_id for row in free}
-        if self._given & {row.stream_id for row in others if row.stream_id not in free_ids}:
+        wanted = {stream_id for stream_id in self._given if stream_id not in free_ids and stream_id not in busy}
+        if wanted:
             self._next_rest = _FIRST_REST  # somebody wants what we give
-        self._given &= free_ids | set(busy)
+        self._given -= wanted
         takeable = {row.stream_id for row in free if self._is_takeable(row, seen, inherit=inherit)}
         self._left = {stream_id: self._left.get(stream_id, 0) + 1 for stream_id in takeable}
         left_over = frozenset(each for each in takeable if self._left[each] > _LEFT + (each in self._given))
-        share = fair_shares(self._peers(len(held), seen), len(free))[self._name]
+        orphans = sum(valid.number for name, valid in seen.elsewhere.items() if name not in seen.holders)
+        share = fair_shares(self._peers(len(held), seen), len(free) + orphans)[self._name]
         on_their_way = len(handing) + len(self._given & free_ids)
         surplus = self._surplus(held, handing, len(held) - share, _AT_ONCE - on_their_way)
         return Choice(frozenset(takeable - self._given), max(0, share - len(held)), left_over, surplus)
@@ -95,12 +95,9 @@ class Chooser:
         One that holds streams of another list only has another list; one that holds nothing has probably just begun.
         What has ended for us counts too: one that began later may look at it once again.
         """
-        counts = Counter(row.owner for row in seen.rows if self._is_kept(row, seen))
-        peers = {name: counts[name] for name, number in seen.holders.items() if counts[name] or not number}
+        kept = {name: valid.number for name, valid in seen.elsewhere.items()}
+        peers = {name: kept.get(name, 0) for name, number in seen.holders.items() if name in kept or not number}
         return peers | {self._name: held}
-
-    def _is_kept(self, row: Row, seen: Seen) -> bool:
-        return row.is_valid(seen.now_us) and row.owner != self._name and row.owner in seen.holders
 
     def _is_takeable(self, row: Row, seen: Seen, *, inherit: bool) -> bool:
         # Ours, and we do not hold it: the answer to our taking it never came.

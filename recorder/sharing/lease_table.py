@@ -1,4 +1,4 @@
-"""What `Leases` says to Postgres. Each function is called in a transaction of its own, and is a few statements.
+"""The table of leases in Postgres. Each function is called in a transaction of its own, and is a few statements.
 
 All times are the server's, in microseconds: what several machines decide must not hang on their own clocks.
 
@@ -10,59 +10,63 @@ LOCKED over shards does not work there.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection, text
 
-_FAR_US = 600_000_000
-"""A lease that ends later than this was written before the server's clock was set back: it counts as expired."""
+from recorder.sharing.line import Line
+from recorder.sharing.table import FAR_US, Return, Row, Seen, Sharer, Valid
+
+_PATIENCE_S = 5.0
+_LEAVE_S = 2.0
 
 _DAY_US = 86_400_000_000
 _MONTH_US = 30 * _DAY_US
 
 
-@dataclass(frozen=True, slots=True)
-class Sharer:
-    """A recorder as the others see it; ``name`` is unique, also over restarts."""
+class PostgresTable:
+    """The table in the database at ``target_url``; its ``line`` is the one connection there."""
 
-    name: str
-    host: str
-    version: str
-    ttl_us: int
+    def __init__(self, target_url: str) -> None:
+        self.line = Line(target_url, _PATIENCE_S)
 
+    @property
+    def place(self) -> str:
+        """As in `Table`."""
+        return self.line.place
 
-@dataclass(frozen=True, slots=True)
-class Return:
-    """A lease that we hold no more: its ``term``, and whether the stream has ended."""
+    async def beat(
+        self, sharer: Sharer, held: Mapping[int, int], returned: Mapping[int, Return], stream_ids: Collection[int]
+    ) -> Seen:
+        """As in `Table`."""
+        return await self.line.exchange(lambda connection: beat(connection, sharer, held, returned, stream_ids))
 
-    term: int
-    ended: bool
+    async def take(
+        self, sharer: Sharer, wanted: Collection[int], most: int, began_us: int, *, inherit: bool
+    ) -> Mapping[int, int]:
+        """As in `Table`."""
+        work = partial(take, sharer=sharer, wanted=wanted, most=most, began_us=began_us, inherit=inherit)
+        return await self.line.exchange(work)
 
+    async def give_back(self, sharer: Sharer, returned: Mapping[int, Return]) -> None:
+        """As in `Table`."""
+        await self.line.exchange(lambda connection: give_back(connection, sharer.name, returned))
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A lease as it stands."""
+    async def reopen(self, stream_id: int) -> None:
+        """As in `Table`."""
+        await self.line.exchange(lambda connection: reopen(connection, stream_id))
 
-    stream_id: int
-    owner: str | None
-    expires_us: int
-    ended_us: int | None
+    async def leave(self, sharer: Sharer, returned: Mapping[int, Return]) -> None:
+        """As in `Table`, and not waited for as long: who leaves is in a hurry."""
+        await self.line.exchange(lambda connection: leave(connection, sharer.name, returned), within_s=_LEAVE_S)
 
-    def is_valid(self, now_us: int) -> bool:
-        """Whether its owner may rely on it."""
-        return self.owner is not None and now_us < self.expires_us <= now_us + _FAR_US
+    async def tidy(self, now_us: int) -> None:
+        """As in `Table`."""
+        await self.line.exchange(lambda connection: tidy(connection, now_us))
 
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a beat finds: the server's time and when it started, which leases were renewed, and how all stand."""
-
-    now_us: int
-    started_us: int
-    renewed: frozenset[int]
-    rows: tuple[Row, ...]
-    holders: Mapping[str, int]
-    """How many leases each live recorder holds, of any list; we are one of them."""
+    def close(self) -> None:
+        """Hang up."""
+        self.line.close()
 
 
 def beat(
@@ -80,9 +84,12 @@ def beat(
     connection.execute(text(_MAKE), {"ids": ids, "now": now_us})
     give_back(connection, sharer.name, returned)
     renewed = frozenset(_renew(connection, sharer, held, now_us))
-    rows = tuple(Row(*row) for row in connection.execute(text(_LOOK), {"ids": ids}))
-    holders = connection.execute(text(_HOLDERS), {"now": now_us, "far": now_us + _FAR_US})
-    return Seen(now_us, started_us, renewed, rows, {row.recorder: row.number for row in holders})
+    valid = {"now": now_us, "far": now_us + FAR_US}
+    looked = connection.execute(text(_LOOK), {"ids": ids, "name": sharer.name} | valid).all()
+    rows = tuple(Row(*row[:4]) for row in looked if row.stream_id is not None and row.stream_id not in renewed)
+    elsewhere = {row.owner: Valid(row.number, row.expires_us) for row in looked if row.stream_id is None}
+    holders = connection.execute(text(_HOLDERS), valid)
+    return Seen(now_us, started_us, renewed, rows, elsewhere, {row.recorder: row.number for row in holders})
 
 
 def take(
@@ -98,7 +105,7 @@ def take(
             "most": most,
             "began": began_us,
             "inherit": inherit,
-            "far": _FAR_US,
+            "far": FAR_US,
         },
     )
     return {row.stream_id: row.term for row in rows}
@@ -192,7 +199,17 @@ _RETURN_ALL = f"UPDATE lease SET owner = NULL, expires_us = {_NOW} WHERE owner =
 
 _LEAVE = f"UPDATE recorder SET leaving = true, expires_us = {_NOW} WHERE stream_id = 0 AND recorder = :name"
 
-_LOOK = "SELECT stream_id, owner, expires_us, ended_us FROM lease WHERE stream_id = ANY(CAST(:ids AS bigint[]))"
+# One statement, so that no lease that changes hands meanwhile is seen twice, or not at all.
+_LOOK = """
+    WITH looked AS MATERIALIZED (
+        SELECT stream_id, owner, expires_us, ended_us,
+            coalesce(owner <> :name AND expires_us > :now AND expires_us <= :far, false) AS is_elsewhere
+        FROM lease WHERE stream_id = ANY(CAST(:ids AS bigint[]))
+    )
+    SELECT stream_id, owner, expires_us, ended_us, 1 AS number FROM looked WHERE NOT is_elsewhere
+    UNION ALL
+    SELECT NULL, owner, min(expires_us), NULL, count(*) FROM looked WHERE is_elsewhere GROUP BY owner
+"""
 
 _HOLDERS = """
     SELECT live.recorder, count(lease.stream_id) AS number

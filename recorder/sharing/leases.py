@@ -10,18 +10,13 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from functools import partial
 
 from recorder import clock
-from recorder.sharing import lease_table
 from recorder.sharing.choosing import Chooser
-from recorder.sharing.lease_table import Return, Seen, Sharer
-from recorder.sharing.line import Away, Line
+from recorder.sharing.table import Away, Return, Seen, Sharer, Table
 
 _log = logging.getLogger(__name__)
 
-_PATIENCE_S = 5.0
-_LEAVE_S = 2.0
 _LEAST_PAUSE = 0.1
 """Part of a beat that lies at least between two."""
 
@@ -39,7 +34,7 @@ class Leases:
 
     def __init__(
         self,
-        target_url: str,
+        table: Table,
         name: str,
         host: str,
         version: str,
@@ -51,7 +46,7 @@ class Leases:
         ttl_s: float = 10.0,
         beat_s: float = 2.0,
     ) -> None:
-        self._line = Line(target_url, _PATIENCE_S)
+        self._table = table
         self._sharer = Sharer(name, host, version, int(ttl_s * 1e6))
         self._stream_ids = frozenset(stream_ids)
         self._took, self._lost, self._hand_over = took, lost, hand_over
@@ -62,7 +57,10 @@ class Leases:
         """Leases that we hold no more, of which Postgres has not heard yet."""
         self._handing: dict[int, asyncio.Task[None]] = {}
         self._ended: set[int] = set()
-        self._elsewhere: frozenset[int] = frozenset()
+        self._looked: frozenset[int] = frozenset()
+        """The list as it was at the last beat."""
+        self._open: frozenset[int] = frozenset()
+        """What nobody else validly held then."""
         self._chooser = Chooser(name)
         self._began_us: int | None = None
         self._seen: Seen | None = None
@@ -114,7 +112,7 @@ class Leases:
 
     def is_elsewhere(self, stream_id: int) -> bool:
         """Whether another recorder holds a stream's lease, as last known; he may have died a moment ago."""
-        return stream_id in self._elsewhere and stream_id not in self._held
+        return stream_id in self._looked and stream_id not in self._open and stream_id not in self._held
 
     def is_alive_elsewhere(self, stream_id: int) -> bool:
         """Whether another recorder holds a stream's lease, and has renewed it since we came."""
@@ -139,16 +137,14 @@ class Leases:
         """Renew what we hold, take what is ours by fair share, begin to hand over what is too much."""
         if self._heard_ns is None:
             self._heard_ns = clock.elapsed_ns()
-        asked, returned = dict(self._held), dict(self._returned)
+        asked, returned, looked = dict(self._held), dict(self._returned), self._stream_ids
         try:
-            seen = await self._line.exchange(
-                lambda line: lease_table.beat(line, self._sharer, asked, returned, self._stream_ids)
-            )
-            self._note(seen, returned)
+            seen = await self._table.beat(self._sharer, asked, returned, looked)
+            self._note(seen, returned, looked)
             for stream_id in [each for each in asked if each not in seen.renewed]:
                 self._lose(stream_id, asked[stream_id])
             inherit = self._may_inherit(seen)
-            busy = self._ended | self._returned.keys() | self._handing.keys()
+            busy = (self._ended & self._open) | self._returned.keys() | self._handing.keys()
             choice = self._chooser.choose(seen, self._held, busy, self._handing, inherit=inherit)
             await self._take(choice.by_share, choice.room, inherit=inherit)
             await self._take(choice.left_over, len(choice.left_over), inherit=inherit)
@@ -178,7 +174,7 @@ class Leases:
             return
         returned = dict(self._returned)
         try:
-            await self._line.exchange(lambda line: lease_table.give_back(line, self._sharer.name, returned))
+            await self._table.give_back(self._sharer, returned)
         except Away as error:
             self._has_gone(error)
         else:
@@ -190,7 +186,7 @@ class Leases:
             return
         self._ended.discard(stream_id)
         try:
-            await self._line.exchange(lambda line: lease_table.reopen(line, stream_id))
+            await self._table.reopen(stream_id)
         except Away as error:
             self._has_gone(error)
 
@@ -200,16 +196,14 @@ class Leases:
         self._held.clear()
         returned = dict(self._returned)
         try:
-            await self._line.exchange(
-                lambda line: lease_table.leave(line, self._sharer.name, returned), within_s=_LEAVE_S
-            )
+            await self._table.leave(self._sharer, returned)
         except Away as error:
             _log.warning("%s; our streams are free for others in %.0f s", error, self._ttl_s)
-        self._line.close()
+        self._table.close()
 
     # A beat's parts
 
-    def _note(self, seen: Seen, returned: dict[int, Return]) -> None:
+    def _note(self, seen: Seen, returned: dict[int, Return], looked: frozenset[int]) -> None:
         now_ns = clock.elapsed_ns()
         assert self._heard_ns is not None
         silent_s = (now_ns - self._heard_ns) / 1e9
@@ -221,19 +215,21 @@ class Leases:
         self._first_heard_ns = self._first_heard_ns or now_ns
         self._has_heard.set()
         if self._away:
-            _log.warning("%s is back; %d leases are still ours", self._line.place, len(seen.renewed))
+            _log.warning("%s is back; %d leases are still ours", self._table.place, len(seen.renewed))
             self._away = False
         if self._began_us is None:
             self._began_us = seen.now_us
         self._forget(returned)
         self._ended |= {row.stream_id for row in seen.rows if row.ended_us and row.ended_us > self._began_us}
-        others = (row for row in seen.rows if row.owner != self._sharer.name and row.is_valid(seen.now_us))
-        self._elsewhere = frozenset(row.stream_id for row in others)
+        self._looked, self._open = looked, seen.renewed.union(row.stream_id for row in seen.rows)
 
     def _may_inherit(self, seen: Seen) -> bool:
         """Whether an expired lease's owner has had the time to come back to it."""
+        now_ns = clock.elapsed_ns()
         up_s = (seen.now_us - seen.started_us) / 1e6
-        back_s = (clock.elapsed_ns() - self._back_ns) / 1e9 if self._back_ns is not None else up_s
+        if up_s < 0:  # its clock was set back since: when it started, we cannot know
+            up_s = (now_ns - (self._first_heard_ns or now_ns)) / 1e9
+        back_s = (now_ns - self._back_ns) / 1e9 if self._back_ns is not None else up_s
         return min(up_s, back_s) >= self._ttl_s
 
     async def _take(self, wanted: Collection[int], most: int, *, inherit: bool) -> None:
@@ -241,10 +237,7 @@ class Leases:
         if not ids or most <= 0:
             return
         assert self._began_us is not None
-        work = partial(
-            lease_table.take, sharer=self._sharer, wanted=ids, most=most, began_us=self._began_us, inherit=inherit
-        )
-        taken = await self._line.exchange(work)
+        taken = await self._table.take(self._sharer, ids, most, self._began_us, inherit=inherit)
         self._held |= taken
         self._chooser.took(taken.keys())
         for stream_id in sorted(taken):
@@ -256,7 +249,7 @@ class Leases:
     async def _tidy(self, seen: Seen) -> None:
         if not self._tidied:
             self._tidied = True  # once, whether it works or not
-            await self._line.exchange(lambda line: lease_table.tidy(line, seen.now_us))
+            await self._table.tidy(seen.now_us)
 
     def _lose(self, stream_id: int, term: int) -> None:
         """Another has it; unless we gave it back meanwhile."""
@@ -294,7 +287,7 @@ class Leases:
         pause_s = self._beat_s - spent_s
         if self._seen is not None and not self._away and self._may_inherit(self._seen):
             now_us = self._seen.now_us
-            rows = (row for row in self._seen.rows if row.stream_id in self._elsewhere)
-            first_us = min((row.expires_us for row in rows), default=now_us + int(self._beat_s * 1e6))
+            firsts = (valid.first_us for valid in self._seen.elsewhere.values())
+            first_us = min(firsts, default=now_us + int(self._beat_s * 1e6))
             pause_s = min(pause_s, (first_us - now_us) / 1e6)
         return max(pause_s, _LEAST_PAUSE * self._beat_s)

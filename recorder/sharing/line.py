@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 
 from recorder.archive.deadline import deadline
 from recorder.archive.dialect import driver_error, parse_url
+from recorder.sharing.table import Away
 
 T = TypeVar("T")
 
@@ -25,10 +26,6 @@ _log = logging.getLogger(__name__)
 
 _LEAST_CONNECT_S = 2
 """libpq's own least time-out."""
-
-
-class Away(Exception):
-    """Postgres could not be used. The text says why, without a password; what was asked may or may not be done."""
 
 
 class Line:

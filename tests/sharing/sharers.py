@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 
+from recorder.sharing.lease_table import PostgresTable
 from recorder.sharing.leases import Leases
 
 _numbers = itertools.count(1)
@@ -22,8 +23,9 @@ class Sharer:
         self.took: list[int] = []
         self.lost: list[int] = []
         self.handed_over: list[int] = []
+        self.table = PostgresTable(url)
         self.leases = Leases(
-            url,
+            self.table,
             self.name,
             "host",
             "0",
@@ -66,7 +68,7 @@ class Sharer:
 
     def vanish(self) -> None:
         """Be killed: never beat again, give nothing back."""
-        self.leases._line.close()
+        self.table.close()
 
 
 class Sharers:

@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 
 from recorder.sharing import lease_table
-from recorder.sharing.lease_table import Seen
-from recorder.sharing.line import Away
+from recorder.sharing.table import Away, Seen
 from tests.postgres import PostgresServer
 from tests.sharing.sharers import Sharers, assert_apart, polled, rounds, sizes
 
@@ -204,7 +203,7 @@ async def test_an_answer_that_never_came(url: str, monkeypatch: pytest.MonkeyPat
     """Leases that were taken by a commit whose answer was lost are found at the next beat."""
     async with Sharers(url) as sharers:
         one, other = sharers.begin(TEN), sharers.begin(TEN)
-        exchange = one.leases._line.exchange
+        exchange = one.table.line.exchange
 
         async def cut(work: Callable[[Connection], object], within_s: float | None = None) -> object:
             found = await exchange(work, within_s)
@@ -213,7 +212,7 @@ async def test_an_answer_that_never_came(url: str, monkeypatch: pytest.MonkeyPat
             return found
 
         with monkeypatch.context() as patch:
-            patch.setattr(one.leases._line, "exchange", cut)
+            patch.setattr(one.table.line, "exchange", cut)
             await one.beat()
         assert one.recording == set()
         assert one.leases.away
@@ -242,7 +241,7 @@ async def test_a_recorder_stopped_in_the_middle_locks_nothing_for_long(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows that a stopped recorder has locked become free before they would be missed."""
-    monkeypatch.setattr("recorder.sharing.leases._PATIENCE_S", 1.0)
+    monkeypatch.setattr("recorder.sharing.lease_table._PATIENCE_S", 1.0)
     async with Sharers(url) as sharers:
         stopped, other = sharers.begin(TEN, TTL_S), sharers.begin(TEN, TTL_S)
         await stopped.beat()
@@ -253,7 +252,7 @@ async def test_a_recorder_stopped_in_the_middle_locks_nothing_for_long(
             lease_table.beat(connection, stopped.leases._sharer, stopped.leases._held, {}, TEN)
             asyncio.run_coroutine_threadsafe(woken.wait(), loop).result()
 
-        hanging = asyncio.create_task(stopped.leases._line.exchange(renew_and_stop, within_s=60))
+        hanging = asyncio.create_task(stopped.table.line.exchange(renew_and_stop, within_s=60))
         try:
             await polled([other], lambda: len(other.recording) == 10)
         finally:

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 STREAMS = 12
 RECORDER = f"""
 import asyncio, sys
+from recorder.sharing.lease_table import PostgresTable
 from recorder.sharing.leases import Leases
 
 def say(word):
@@ -24,7 +25,7 @@ async def hand_over(stream_id):
 
 async def main():
     leases = Leases(
-        sys.argv[1], sys.argv[2], "host", "0", range({STREAMS}),
+        PostgresTable(sys.argv[1]), sys.argv[2], "host", "0", range({STREAMS}),
         took=say("took"), lost=say("lost"), hand_over=hand_over, ttl_s=3.0, beat_s=0.5,
     )
     await leases.keep()

@@ -53,7 +53,7 @@ async def test_a_server_that_stands_still(
     breakable: PostgresServer, breakable_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Leases that expire while nothing is answered are renewed, whoever is the first to be back."""
-    monkeypatch.setattr("recorder.sharing.leases._PATIENCE_S", 0.5)
+    monkeypatch.setattr("recorder.sharing.lease_table._PATIENCE_S", 0.5)
     ttl_s = 1.0
     async with Sharers(breakable_url) as sharers:
         two = [sharers.begin(TEN, ttl_s) for _ in range(2)]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recorder.sharing.choosing import Chooser
-from recorder.sharing.lease_table import Row, Seen
 from recorder.sharing.shares import fair_shares
+from recorder.sharing.table import Row, Seen, Valid
 
 NOW, LATER, LONG_AGO = 1_000_000_000, 1_010_000_000, 1
 HELD = st.dictionaries(st.text("abcdef", min_size=1, max_size=2), st.integers(0, 50), min_size=1)
@@ -39,7 +40,11 @@ def test_nobody_gives_to_one_who_has_nearly_as_many(held: dict[str, int]) -> Non
 
 
 def seen(*rows: Row, **holders: int) -> Seen:
-    return Seen(NOW, LONG_AGO, frozenset(), rows, holders)
+    """Return what a beat of "me" is told of these."""
+    kept = Counter(row.owner for row in rows if row.is_valid(NOW) and row.owner not in (None, "me"))
+    elsewhere = {owner: Valid(number, LATER) for owner, number in kept.items() if owner is not None}
+    mine = tuple(row for row in rows if not row.is_valid(NOW) or row.owner == "me")
+    return Seen(NOW, LONG_AGO, frozenset(), mine, elsewhere, holders)
 
 
 def free(stream_id: int) -> Row:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from recorder.archive.dialect import parse_url
-from recorder.sharing.lease_table import Sharer, beat, take
+from recorder.sharing.lease_table import beat, take
+from recorder.sharing.table import Sharer
 
 ONE, OTHER = (Sharer(name, "host", "0", 60_000_000) for name in ("one", "other"))
 IDS = range(1, 4)
