@@ -41,6 +41,26 @@ def downgrade(
 
 @app.command()
 @command
+def distribute(
+    database_url: DatabaseUrl = DEFAULT_DATABASE,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+    log_level: LogLevel = "warning",
+    log_format: LogFormat = "auto",
+) -> None:
+    """Spread an archive in Postgres over the servers of its Citus, by match; stop the recorders before."""
+    from recorder.archive import distributing
+
+    done = distributing.distribute(database_url)
+    where = f"over {done.servers} server{'' if done.servers == 1 else 's'}"
+    if done.tables:
+        typer.echo(f"{done.place} is distributed by stream_id {where}: {', '.join(done.tables)}")
+    else:
+        typer.echo(f"{done.place} is distributed already, {where}")
+
+
+@app.command()
+@command
 def check(database_url: DatabaseUrl = DEFAULT_DATABASE, verbose: Verbose = 0, quiet: Quiet = False) -> None:
     """Say whether this version can read and write the archive (exit 78 when not)."""
     from recorder.query.reading import reading

@@ -6,18 +6,14 @@ RECORDER_TEST_CITUS_URL names an empty database of a coordinator, which is empty
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from recorder.archive import maintain, tables
 from recorder.archive.dialect import parse_url
-from recorder.archive.merging.load import CARRIED
 from recorder.archive.merging.whole import Merged, merge
 from recorder.archive.purging import lift, purge
 from recorder.archive.shipping import Shipper
@@ -29,6 +25,7 @@ from recorder.pacing import ConnectLimiter, LocalBoard
 from recorder.sharing.board import PostgresBoard
 from tests.archive.filling import START_US, Filled, History, recorded, stream_of
 from tests.archive.test_parity import rows, strange
+from tests.citus.asking import execute
 from tests.merging.making import SECOND, Recording, causes, lists, lose, new_stream, rows_of
 from tests.scaling import section, statements
 from tests.sharing.sharers import Sharers, rounds, sizes
@@ -36,51 +33,8 @@ from tests.vendor import load, names
 
 pytestmark = pytest.mark.citus
 
-SPREAD = {table.name for table in CARRIED} | {"tombstone", "shipment"}
 OF_ONE_SERVER = ["actions", "timeline", "states", "raw_frames", "sessions", "gaps"]
 """Views in which a stream_id leads to one server."""
-
-
-def execute(url: str, *said: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(url, autocommit=True) as connection:
-        for each in said:
-            cursor = connection.execute(each.encode())
-        return cursor.fetchall() if cursor.description else []
-
-
-def take_back(url: str) -> None:
-    while maintain.downgrade(url, sure=True) != "base":
-        pass
-    execute(url, "DROP TABLE alembic_version")
-
-
-def distribute(url: str) -> None:
-    maintain.upgrade(url)
-    execute(url, *filter(str.strip, statements("Citus").split(";\n")))
-
-
-@pytest.fixture(scope="module")
-def empty() -> Iterator[str]:
-    """The address of the database, without a schema."""
-    url = os.environ.get("RECORDER_TEST_CITUS_URL")
-    if not url:
-        pytest.fail("RECORDER_TEST_CITUS_URL has to name an empty database of a Citus coordinator: docs/scale.md")
-    found = execute(url, "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
-    if found:
-        pytest.fail(f"the database of RECORDER_TEST_CITUS_URL has tables ({found[0][0]}, …): make a new one")
-    yield url
-    if execute(url, "SELECT 1 FROM pg_tables WHERE schemaname = current_schema()"):
-        take_back(url)
-
-
-@pytest.fixture(scope="module")
-def url(empty: str) -> str:
-    """The address of an archive whose tables are distributed."""
-    # Before that: the schema as on any Postgres, there and back.
-    maintain.upgrade(empty)
-    take_back(empty)
-    distribute(empty)
-    return empty
 
 
 @pytest.fixture(scope="module")
@@ -110,17 +64,6 @@ def write(spool: Filled, *recordings: Recording | History) -> Filled:
 
 
 # -- the schema
-
-
-def test_every_table_is_where_the_page_says(url: str) -> None:
-    """Spread by stream_id and kept together, or left on the coordinator."""
-    found = execute(
-        url, "SELECT table_name::text, citus_table_type, distribution_column, colocation_id FROM citus_tables"
-    )
-    assert {name for name, kind, _, _ in found if kind == "distributed"} == SPREAD
-    assert {column for _, _, column, _ in found} == {"stream_id"}
-    assert len({together for *_, together in found}) == 1
-    assert set(tables.metadata.tables) > SPREAD
 
 
 def test_a_newer_schema_reaches_the_shards(url: str) -> None:

@@ -225,7 +225,7 @@ def test_another_commands_settings(call: Call, settings: Path) -> None:
     [
         (("tmieline",), "there is no command `recorder tmieline`; the nearest known one is timeline"),
         (("run", "fast"), "there is no command `recorder run fast`"),
-        (("db",), "`recorder db` is several commands; name one: upgrade, downgrade, check"),
+        (("db",), "`recorder db` is several commands; name one: upgrade, downgrade, distribute, check"),
     ],
 )
 def test_a_command_that_is_not_there(call: Call, words: tuple[str, ...], sentence: str) -> None:

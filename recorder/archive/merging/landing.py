@@ -66,10 +66,11 @@ def land(connection: Connection, dialect: Dialect, load: Load) -> int:
 def _require_welcome(connection: Connection, dialect: Dialect, stream_ids: set[int]) -> None:
     """Ask for tombstones where no purge can come between: one under way is waited for, a later one finds our rows."""
     dialect.admit(connection, stream_ids)
-    tombstone = tables.tombstone.c.stream_id
-    purged = connection.execute(select(tombstone).where(tombstone.in_(stream_ids)).limit(1)).scalar()
-    if purged is not None:
-        raise Purged(purged)
+    tombstone = tables.tombstone.c
+    wanted = select(tombstone.stream_id, tombstone.why).where(tombstone.stream_id.in_(stream_ids)).limit(1)
+    dead = connection.execute(wanted).first()
+    if dead is not None:
+        raise Purged(dead.stream_id, dead.why)
 
 
 def _landing(table: Table) -> str:
@@ -188,10 +189,13 @@ def _require_new(connection: Connection, load: Load) -> None:
 def _require_dense(connection: Connection, load: Load) -> None:
     """Raise Conflict when actions would stand behind a hole: what was there has been lost since it was compared."""
     first = f"SELECT stream_id, epoch, min(position) AS position FROM {_landing(tables.action)} GROUP BY 1, 2"
-    # Asked for what is there: for what is missing Citus cannot look on behalf of rows that have landed.
+    # Asked for what is there: for what is missing Citus cannot look on behalf of rows that have landed. The streams are
+    # named (whole numbers of our own), or it would ask every shard for them, with every batch.
+    ours = ", ".join(str(int(stream_id)) for stream_id in sorted({row[_STREAM] for row in load.rows[tables.action]}))
     stand_behind = connection.exec_driver_sql(
         f"SELECT l.stream_id, l.epoch FROM ({first}) l JOIN action a "
-        "ON a.stream_id = l.stream_id AND a.epoch = l.epoch AND a.position = l.position - 1"
+        "ON a.stream_id = l.stream_id AND a.epoch = l.epoch AND a.position = l.position - 1 "
+        f"AND a.stream_id IN ({ours})"
     )
     rows, whole = load.rows[tables.action], {(stream_id, epoch) for stream_id, epoch in stand_behind}
     whole |= {(row[_STREAM], row[_EPOCH]) for row in rows if row[_POSITION] == 0}
