@@ -1,8 +1,7 @@
 WITH revision AS (
   SELECT * FROM actions WHERE fixture_id = '39e713f0-ff68-57e7-89f6-d86eb5df59cb'
 ), asked AS (
-  SELECT min(received_at) + interval '10 minutes' AS moment
-  FROM revision WHERE type = 'Start Period' AND period = 1
+  SELECT min(received_at) AS moment FROM revision WHERE current_period = 1 AND current_clock_seconds >= 600
 )
 SELECT clock, type, team, player, send_type, home_score, away_score
 FROM revision CROSS JOIN asked

@@ -7,7 +7,7 @@ WITH told AS (
   FROM told WHERE status_before IS NULL OR status_before <> collection_status
 )
 SELECT fixture_id, period, clock_seconds, known_from,
-  round(CAST(extract(epoch FROM until - known_from) AS numeric), 3) AS seconds
+  round((julianday(until) - julianday(known_from)) * 86400, 3) AS seconds
 FROM change
 WHERE collection_status = 'CollectionSuspended' AND until IS NOT NULL
 ORDER BY seconds DESC, fixture_id, known_from

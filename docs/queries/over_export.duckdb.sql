@@ -1,3 +1,5 @@
+CREATE MACRO julianday(t) AS epoch_us(t) / 86400000000 + 2440587.5;
+
 CREATE VIEW actions AS
 SELECT * FROM read_parquet('export/actions/**/*.parquet', hive_partitioning = true) WHERE is_current;
 

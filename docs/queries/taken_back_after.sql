@@ -1,5 +1,5 @@
 SELECT fixture_id, type, clock, team, player, revisions,
-  round(CAST(extract(epoch FROM taken_back_at - first_received_at) AS numeric), 3) AS stood_seconds
+  round((julianday(taken_back_at) - julianday(first_received_at)) * 86400, 3) AS stood_seconds
 FROM (
   SELECT fixture_id, type, clock, team, player, send_type, known_until, received_at AS taken_back_at,
     min(received_at) OVER (PARTITION BY fixture_id, stream_id, action_id) AS first_received_at,

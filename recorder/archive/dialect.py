@@ -42,7 +42,19 @@ class JsonSql:
 
 
 @dataclass(frozen=True)
-class Dialect:
+class Words:
+    """How an engine says what the fold of a match needs: that of a lake as well as the archive's own database."""
+
+    time: Callable[[str], str]
+    """A column of microseconds as the database's own time."""
+    joined: Callable[[str], str]
+    """The aggregate that joins texts by commas."""
+    padded: Callable[[str, int], str]
+    """``padded(number, width)``: a whole number as text with leading zeroes."""
+
+
+@dataclass(frozen=True)
+class Dialect(Words):
     """What one kind of database needs done its own way: to be opened, filled and altered, and to say things in SQL."""
 
     name: str
@@ -94,8 +106,6 @@ class Dialect:
     """``temporary(name, like)``: the statement that makes an empty temporary table, unless this connection has it."""
     digest: Callable[[str], str]
     """What `model.digest` says of a column of bytes, computed by the database."""
-    time: Callable[[str], str]
-    """A column of microseconds as the database's own time."""
     moment: Callable[[str], str]
     """The vendor's text of a time as such a time, NULL for what is none."""
     number: Callable[[str], str]
@@ -104,10 +114,6 @@ class Dialect:
     """JSON text as the database's own JSON."""
     least: Callable[[str, str], str]
     """The lesser of two; NULL only when both are."""
-    joined: Callable[[str], str]
-    """The aggregate that joins texts by commas."""
-    padded: Callable[[str, int], str]
-    """``padded(number, width)``: a whole number as text with leading zeroes."""
     json: JsonSql
 
 

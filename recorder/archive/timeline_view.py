@@ -7,7 +7,7 @@ wants it the same in all windows of one query.
 
 from __future__ import annotations
 
-from recorder.archive.dialect import Dialect
+from recorder.archive.dialect import Words
 
 STANDS = "lower(coalesce(a.send_type, '')) NOT IN ('deleted', 'cancelled')"
 """Deleted and cancelled actions do not stand; the vendor's ids for these are not public, so the name decides."""
@@ -16,7 +16,7 @@ _CONFIRMED = "lower(a.send_type) IN ('confirmed', 'updated')"
 _MATCH = "PARTITION BY folded.fixture_id, folded.stream_id"
 
 
-def timeline(dialect: Dialect, source: str, where: str, columns: str) -> str:
+def timeline(dialect: Words, source: str, where: str, columns: str) -> str:
     """Return the SELECT of the newest revision of each action, where it stands, with its place in the match.
 
     ``source`` and ``where`` give the revisions, under the names ``s`` (their stream) and ``a``; ``columns`` are those
@@ -33,7 +33,7 @@ FROM ({_ordered(dialect, source, where)}) s
 JOIN action a ON a.stream_id = s.stream_id AND a.epoch = s.epoch AND a.position = s.position"""
 
 
-def _ordered(dialect: Dialect, source: str, where: str) -> str:
+def _ordered(dialect: Words, source: str, where: str) -> str:
     """Number what stands.
 
     "Live order = fixtureSeqNum; finished order = timelineSequence" (the vendor's pages). The first revision's number
@@ -74,7 +74,7 @@ WHERE {where}
 GROUP BY a.action_id, CASE WHEN a.action_id IS NULL THEN a.position END, a.epoch, s.stream_id, s.fixture_id"""
 
 
-def match_order(dialect: Dialect) -> str:
+def match_order(dialect: Words) -> str:
     """Return SQL for the place of the action ``a`` in a finished match, as text that sorts.
 
     The vendor's exact timelineSequence, "meant unique and chronological". A packet of period 0 (before, between, after

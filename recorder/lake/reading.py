@@ -10,12 +10,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from recorder.extras import need
+from recorder.lake import duck, spark
 from recorder.lake.choosing import choose
 from recorder.lake.rebuilding import Rebuilt
 from recorder.lake.values import values
 from recorder.publishing import lakes
 from recorder.publishing.places import Place, place_of, told_of
-from recorder.publishing.tables import NAMES
+from recorder.publishing.tables import NAMES, STREAMS_NAME
 from recorder.publishing.taking import Named
 from recorder.query.archive import Archive, Time, Types
 from recorder.query.moments import at_time
@@ -47,7 +48,10 @@ class Lake:
         place = place_of(url)
         with ExitStack() as stack, told_of(place):
             scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="recorder-lake-"))
-            return cls(place, Rebuilt(Path(scratch)), stack.pop_all())
+            closing = ExitStack()
+            opened = cls(place, Rebuilt(Path(scratch)), closing)
+            closing.enter_context(stack.pop_all())
+            return opened
 
     def close(self) -> None:
         """Let go of it."""
@@ -119,6 +123,46 @@ class Lake:
         with told_of(self._place):
             return self._lake.files(table)
 
+    def rebuilt(self, fixture: str, feed: str | None = None) -> tuple[str, str]:
+        """Return the database URL of an archive that holds the stream which is meant, and ``feed/sport/id`` of it.
+
+        It is there until this is closed.
+        """
+        row = choose(self._streams, fixture, feed, lambda one: self._named[one].match_date, self._place)
+        named = [self._named[row.stream_id]]
+        self._rebuilt.hold(row.stream_id, lambda: {name: self._rows(name, named) for name in NAMES})
+        return self._rebuilt.url, f"{row.feed}/{row.sport}/{row.fixture_id}"
+
+    # -- other engines -------------------------------------------------------------------------------------------------
+
+    def duckdb(self, connection: Any = None) -> Any:
+        """Return a DuckDB connection with the archive's views over the lake: see docs/lake.md, "Reading it".
+
+        ``connection``: one of your own, in which they are temporary views; else a new one, in memory, whose times are
+        told in UTC. They show what is published now, and outlive this object.
+        """
+        return duck.connected(self._tables(), connection)
+
+    def spark(self, session: Any) -> None:
+        """Make the same views, temporary ones, in a Spark session (4.3 or newer), which asks for them in SQL."""
+        spark.register(session, {name: self._place.table(name) for name in NAMES}, self._tables())
+
+    def _tables(self) -> dict[str, list[str]]:
+        """Return the files of every table. Those of `streams` were the same before and behind the others'.
+
+        So whatever they name is in the others whole: its rows go only when another version is named.
+        """
+        while True:
+            named = self.files(STREAMS_NAME)
+            found = {name: self.files(name) for name in NAMES}
+            if found[STREAMS_NAME] == named:
+                return found
+
+    @property
+    def url(self) -> str:
+        """Where it is: the folder's absolute path, or ``s3://bucket/prefix``."""
+        return self._place.url
+
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def _rows(self, name: str, only: Sequence[Named]) -> Any:
@@ -131,11 +175,9 @@ class Lake:
     @contextmanager
     def _archive(self, fixture: str, feed: str | None) -> Iterator[tuple[Archive, str]]:
         """Give an archive that holds the stream which is meant, and its name there."""
-        row = choose(self._streams, fixture, feed, lambda one: self._named[one].match_date, self._place)
-        named = [self._named[row.stream_id]]
-        self._rebuilt.hold(row.stream_id, lambda: {name: self._rows(name, named) for name in NAMES})
-        with Archive.open(self._rebuilt.url) as archive:
-            yield archive, f"{row.feed}/{row.sport}/{row.fixture_id}"
+        url, name = self.rebuilt(fixture, feed)
+        with Archive.open(url) as archive:
+            yield archive, name
 
 
 def open(url: str) -> Lake:

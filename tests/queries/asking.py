@@ -19,7 +19,7 @@ on_postgres = pytest.mark.parametrize("database", ["postgres"], indirect=True, s
 
 
 def query(name: str, database: str) -> str:
-    """Return the text of a query for ``sqlite``, ``postgres`` or ``duckdb``: the one for all unless it has its own."""
+    """Return the text of a query: the one for all, unless ``sqlite``, ``postgres`` or ``duckdb`` has its own."""
     own = QUERIES / f"{name}.{database}.sql"
     return (own if own.exists() else QUERIES / f"{name}.sql").read_text(encoding="utf-8")
 

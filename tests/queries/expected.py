@@ -37,10 +37,12 @@ def score_at_each_goal(matches: Sequence[Match]) -> Rows:
 
 def known_ten_minutes_in(matches: Sequence[Match]) -> Rows:
     told = _of(matches, FRANCE_ROMANIA)
-    kick_off = min(
-        packet.received_us for packet in told if packet.type == "Start Period" and packet.action["period"] == 1
+    moment_us = min(
+        packet.received_us
+        for packet in told
+        if packet.summary["currentPeriod"] == 1 and seconds(packet.summary["currentClockTime"]) >= 600
     )
-    known = standing(packet for packet in told if packet.received_us <= kick_off + 600_000_000)
+    known = standing(packet for packet in told if packet.received_us <= moment_us)
     shown = [packet for packet in known if packet.type in {
         "Goal", "Yellow Card", "Red Card", "Corner", "Shot On Target", "Shot Off Target", "Start Period"}]  # fmt: skip
     return [

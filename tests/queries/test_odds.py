@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +52,17 @@ def _state(come: list[Packet]) -> tuple[Any, ...]:
     return *come[-1].score, summary["currentPeriod"], seconds(summary["currentClockTime"])
 
 
+def test_one_text_for_all_joins_by_a_range(odds: Path, season_file: Path, eleven: list[Match]) -> None:
+    """In SQLite, with the file in a temporary table, which a file that is open for reading only may have."""
+    with closing(sqlite3.connect(f"file:{season_file}?mode=ro", uri=True)) as connection, odds.open() as file:
+        connection.execute("CREATE TEMPORARY TABLE odds (fixture_id text, at text, home real, draw real, away real)")
+        connection.executemany("INSERT INTO odds VALUES (?, ?, ?, ?, ?)", list(csv.reader(file))[1:])
+        assert [plain(row) for row in connection.execute(query("odds", "sqlite"))] == known(eleven)
+
+
 @on_postgres
-def test_postgres_joins_by_lateral(odds: Path, season: Filled, eleven: list[Match]) -> None:
+@pytest.mark.parametrize("text", ["odds.sql", "odds.postgres.sql"])
+def test_postgres_joins_by_a_range_and_by_lateral(odds: Path, season: Filled, eleven: list[Match], text: str) -> None:
     """With the file in a table of its own, as the page says."""
     conninfo = season.url.replace("postgresql+psycopg", "postgresql")
     with psycopg.connect(conninfo) as connection:
@@ -61,7 +72,7 @@ def test_postgres_joins_by_lateral(odds: Path, season: Filled, eleven: list[Matc
         )
         with connection.cursor().copy("COPY odds FROM STDIN CSV HEADER") as copy:
             copy.write(odds.read_bytes())
-        found = connection.execute(query("odds", "postgres").encode()).fetchall()
+        found = connection.execute((QUERIES / text).read_bytes()).fetchall()
     assert [plain(row) for row in found] == known(eleven)
 
 
