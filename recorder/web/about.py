@@ -22,12 +22,11 @@ from recorder.web.rendering import render
 from recorder.web.signs import sign_of
 
 _MOST_RELATED = 50
-_LARGEST = 2**63 - 1
 
 
 def action_html(reader: Reader, stream: Row[Any], asked: Asked, position: int, epoch: int) -> str:
     """Return the page of the action at a position of a list; UsageError when there is none."""
-    here = story.wide(reader, stream.stream_id, epoch, [position]) if max(position, epoch) <= _LARGEST else []
+    here = story.wide(reader, stream.stream_id, epoch, [position])
     if not here:
         raise UsageError(f"there is no action at position {position} of epoch {epoch} of {stream.fixture_id}")
     (action,) = here

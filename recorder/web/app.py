@@ -94,7 +94,7 @@ def _page(status: int, sentence: str, headers: Mapping[str, str] | None = None) 
 def _wrong_address(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     unknown = error.detail == "Not Found"
-    sentence = f"There is nothing at {request.url.path[:200]}." if unknown else error.detail
+    sentence = f"There is nothing at {request.scope['path'][:200]}." if unknown else error.detail
     return _page(error.status_code, sentence, error.headers)
 
 
@@ -111,7 +111,7 @@ def _unreadable(_request: Request, error: Exception) -> Response:
 def _broken(request: Request, _error: Exception) -> Response:
     # The server logs it, with where it happened.
     sentence = "This cannot be answered: the log of the server says why."
-    if request.url.path.startswith("/api/"):
+    if request.scope["path"].startswith("/api/"):
         return JSONResponse({"error": sentence}, 500, {"Cache-Control": "no-store"})
     return _page(500, sentence)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
@@ -16,6 +18,8 @@ from recorder.query.reading import Reader, reading
 T = TypeVar("T")
 
 _AGAIN_S = 0.05
+_KEPT_S = 30.0
+"""How long a connection is used: behind the same name there may be another archive by then."""
 
 
 class Busy(TemporaryError):
@@ -42,7 +46,7 @@ class Asker:
         self._open = 0
         self._threads = ThreadPoolExecutor(most_at_once, thread_name_prefix="asking")
         self._ending = ThreadPoolExecutor(1, thread_name_prefix="asking-ends")
-        self._idle: SimpleQueue[tuple[Reader, ExitStack]] = SimpleQueue()
+        self._idle: SimpleQueue[_Open] = SimpleQueue()
 
     async def ask(self, question: Callable[[Reader], T]) -> T:
         """Return what ``question`` returns, and raise what it raises.
@@ -69,29 +73,39 @@ class Asker:
         """Let go of the archive; nothing may be asked any more."""
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._ending.shutdown(wait=True)
-        while not self._idle.empty():
-            self._idle.get()[1].close()
+        self._close_idle()
 
     def _answer(self, asked: _Asked[T]) -> T:
-        reader, closing = self._reader()
+        used = self._reader()
         try:
-            answer = asked.answer(reader)
+            answer = asked.answer(used.reader)
         except BaseException:
-            closing.close()  # it may be the connection that is broken
+            used.closing.close()  # it may be the connection that is broken
+            self._close_idle()  # and then it is not the only one: a server that was started again has cut them all
             raise
         if asked.is_interrupted:
-            closing.close()  # a server may hear of it only now, and would end the next one's statement
+            used.closing.close()  # a server may hear of it only now, and would end the next one's statement
         else:
-            self._idle.put((reader, closing))
+            self._idle.put(used)
         return answer
 
-    def _reader(self) -> tuple[Reader, ExitStack]:
-        try:
+    def _reader(self) -> _Open:
+        while (idle := self._an_idle_one()) is not None:
+            if time.monotonic() - idle.since_s < _KEPT_S:
+                return idle
+            idle.closing.close()
+        with ExitStack() as stack:
+            reader = stack.enter_context(reading(self._database_url))
+            return _Open(reader, stack.pop_all(), time.monotonic())
+
+    def _an_idle_one(self) -> _Open | None:
+        with suppress(Empty):
             return self._idle.get_nowait()
-        except Empty:
-            with ExitStack() as stack:
-                reader = stack.enter_context(reading(self._database_url))
-                return reader, stack.pop_all()
+        return None
+
+    def _close_idle(self) -> None:
+        while (idle := self._an_idle_one()) is not None:
+            idle.closing.close()
 
     def _answered(self, answering: asyncio.Future[T]) -> None:
         self._open -= 1
@@ -101,6 +115,15 @@ class Asker:
     def _end(self, asked: _Asked[T], answering: asyncio.Future[T]) -> None:
         answering.cancel()
         self._ending.submit(asked.end)  # a server may take a while to hear of it
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A connection, what closes it, and since when it is open."""
+
+    reader: Reader
+    closing: ExitStack
+    since_s: float
 
 
 class _Asked(Generic[T]):

@@ -19,13 +19,16 @@ from markupsafe import Markup
 
 from recorder.errors import DiskError, UsageError
 from recorder.query import story
+from recorder.query.pruned import require_here
 from recorder.query.reading import Reader, reading
 from recorder.query.selecting import select_stream
 from recorder.query.story import Revision
 from recorder.web import match, rows_html
+from recorder.web.chart_data import chart_data
 from recorder.web.gathered import Gathered, gather, stream_row, streams_of
 from recorder.web.match_page import slider, title_of
 from recorder.web.rendering import render
+from recorder.web.sparkline import sparkline
 
 _STATIC = Path(__file__).with_name("static")
 _STYLES = ("vendor/pico.classless.min.css", "page.css")
@@ -42,6 +45,7 @@ def write_page(database_url: str, fixture: str, feed: str | None, out: Path) -> 
         raise UsageError(f"{out.absolute()} is no place for a file: name one in a directory that is there")
     with reading(database_url) as reader:
         chosen, note = select_stream(reader, fixture, feed)
+        require_here(reader, chosen)
         stream = stream_row(reader, chosen.stream_id)
         feeds = [row.feed for row in streams_of(reader, chosen.fixture_id)]
         html = file_html(reader, gather(reader, stream or chosen, feeds, None))
@@ -68,6 +72,7 @@ def file_html(reader: Reader, gathered: Gathered) -> str:
         moves=match.score_moves(gathered.revisions),
         latency=match.latency_of(gathered.revisions),
         slider=slider(gathered),
+        spark=sparkline(chart_data(gathered)),
     )
 
 

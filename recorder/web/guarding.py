@@ -7,8 +7,10 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
+import math
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
@@ -18,9 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recorder.config import read_private
 from recorder.errors import ConfigurationError, TokenError
+from recorder.web.logins import Logins
 
 LONGEST_ADDRESS = 8_192
 """Bytes of path and query together."""
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:@/?#]+)(?::[0-9]{1,5})?")
+_LONGEST_NAME = 64
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -105,6 +110,7 @@ class Guard:
     app: ASGIApp
     credentials: Credentials | None = None
     is_local: bool = True
+    logins: Logins = field(default_factory=Logins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
@@ -124,17 +130,31 @@ class Guard:
     def _refusal(self, scope: Scope) -> ASGIApp | None:
         headers = Headers(scope=scope)
         if scope["method"] not in ("GET", "HEAD"):
-            told = {"Allow": "GET, HEAD"}
+            told = {"Allow": "GET, HEAD", "Connection": "close"}
             return _told(scope, HTTPStatus.METHOD_NOT_ALLOWED, "this page only reads: GET and HEAD", told)
+        if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
+            # Nobody here would read it, and where it ends is what a proxy and we may take differently.
+            sentence = "nothing can be sent along: this page only reads"
+            return _told(scope, HTTPStatus.BAD_REQUEST, sentence, {"Connection": "close"})
         if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_ADDRESS:
             return _told(scope, HTTPStatus.REQUEST_URI_TOO_LONG, f"the address is longer than {LONGEST_ADDRESS} bytes")
         if self.is_local and not is_loopback(_name(headers.get("host", ""))):
             sentence = "this page is served to its own machine: dial it as 127.0.0.1"
             return _told(scope, HTTPStatus.MISDIRECTED_REQUEST, sentence)
-        if self.credentials is not None and not self.credentials.admit(headers.get("authorization")):
-            told = {"WWW-Authenticate": 'Basic realm="recorder", charset="UTF-8"'}
-            return _told(scope, HTTPStatus.UNAUTHORIZED, "log in, or send a token", told)
-        return None
+        return None if self.credentials is None else self._turned_away(scope, headers, self.credentials)
+
+    def _turned_away(self, scope: Scope, headers: Headers, credentials: Credentials) -> ASGIApp | None:
+        given, address = headers.get("authorization"), _address(scope, headers)
+        # What comes too soon is not compared, or waiting would be no hindrance.
+        if given and (wait_s := self.logins.wait_s(address)):
+            told = {"Retry-After": str(math.ceil(wait_s))}
+            return _told(scope, HTTPStatus.TOO_MANY_REQUESTS, "too many logins were refused: wait a little", told)
+        if credentials.admit(given):
+            return None
+        if given:  # a browser asks without, to be asked
+            self.logins.refused(address)
+        told = {"WWW-Authenticate": 'Basic realm="recorder", charset="UTF-8"'}
+        return _told(scope, HTTPStatus.UNAUTHORIZED, "log in, or send a token", told)
 
 
 def _told(scope: Scope, status: HTTPStatus, sentence: str, headers: Mapping[str, str] | None = None) -> ASGIApp:
@@ -145,5 +165,13 @@ def _told(scope: Scope, status: HTTPStatus, sentence: str, headers: Mapping[str,
 
 
 def _name(host: str) -> str:
-    """Return the name in a Host header, without the port."""
-    return host.partition("]")[0] + "]" if host.startswith("[") else host.rpartition(":")[0] or host
+    """Return the name in a Host header, without the port; empty when it is not written as one."""
+    found = _HOST.fullmatch(host)
+    return "" if found is None else found[1]
+
+
+def _address(scope: Scope, headers: Headers) -> str:
+    """Return who asks: behind a proxy on this machine, whom that names."""
+    address: str = (scope.get("client") or ("",))[0]
+    named = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
+    return named[:_LONGEST_NAME] if named and is_loopback(address) else address

@@ -145,6 +145,8 @@ class Look:
         found = open_ends(reader) if self._wants_all else {}
         # Also those that have ended since the last look: their last actions are still told.
         found |= ends(reader, (self._known | set(self._stream_ids)) - found.keys())
+        # One that was purged has no action any more: who knew some is told to look again.
+        found |= dict.fromkeys(set(self._stream_ids) - found.keys(), (0, 0))
         ranges, room = {}, _MOST_PER_LOOK
         for stream_id, end in found.items():
             first = self._first(stream_id, end)

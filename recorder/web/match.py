@@ -13,14 +13,8 @@ from recorder.query.story import Entry, Revision
 from recorder.query.timelines import Question, is_shown
 from recorder.web.gathered import Gathered, PeriodScore
 from recorder.web.signs import sign_of
+from recorder.web.wording import state_of
 
-_STATES: Mapping[str, tuple[str, str]] = {
-    "recording": ("live", "Live"),
-    "interrupted": ("interrupted", "Not connected"),
-    "waiting": ("coming", "Not begun"),
-    "finished": ("finished", "Finished"),
-    "not_played": ("finished", "Not played"),
-}
 TOLD = ("home_score", "away_score", "current_period", "status", "collection_status", "finished")
 """What the score line shows that not every packet tells."""
 
@@ -53,9 +47,9 @@ def head_of(
     ``told``: the newest value that any packet tells of what `TOLD` names; ``seconds``: the match clock of the newest,
     received at ``last_us`` (None: there is none).
     """
-    state, said = _STATES.get(stream.state, ("interrupted", stream.state))
+    state, said = state_of(stream.state)
     if told.get("finished"):
-        state, said = _STATES["finished"]
+        state, said = state_of("finished")
     elif last_us is None and state != "coming":
         state, said = "coming", "Nothing known yet"
     number = told.get("current_period")

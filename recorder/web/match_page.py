@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +15,10 @@ from recorder.model import moment_text
 from recorder.query.moments import at_time
 from recorder.query.timelines import Question
 from recorder.web import match, rows_html
+from recorder.web.chart_data import chart_data
 from recorder.web.gathered import Gathered
 from recorder.web.rendering import render
+from recorder.web.sparkline import sparkline
 from recorder.web.wording import short
 
 _MOST_TYPES = 100
@@ -64,11 +67,9 @@ def asked(query: Sequence[tuple[str, str]]) -> Asked:
     last = dict(said)
     if last.get("feed") not in (None, "betting", "media"):
         raise UsageError(f"there is no feed {last['feed'][:40]!r}; expected betting or media")
-    # A plus sign that nobody has escaped arrives as a space.
-    as_of = last["as_of"].strip().replace(" ", "+") if "as_of" in last else None
     return Asked(
         feed=last.get("feed"),
-        as_of_us=None if as_of is None else at_time(as_of[:64]).as_of_us,
+        as_of_us=_moment(last.get("as_of")),
         types=tuple(dict.fromkeys(value for name, value in said if name == "type"))[:_MOST_TYPES],
         team=last.get("team"),
         period=_period(last.get("period")),
@@ -80,9 +81,21 @@ def asked(query: Sequence[tuple[str, str]]) -> Asked:
 def _period(said: str | None) -> int | None:
     if said is None:
         return None
-    if not (said.isascii() and said.isdecimal()) or int(said[:20]) > _LARGEST_PERIOD:
+    if not re.fullmatch("[0-9]{1,10}", said) or int(said) > _LARGEST_PERIOD:
         raise UsageError(f"{said[:40]!r} is no period; expected a whole number, e.g. 2")
     return int(said)
+
+
+def _moment(said: str | None) -> int | None:
+    if said is None:
+        return None
+    plus = said.strip().replace(" ", "+")[:64]  # one that nobody has escaped arrives as a space
+    try:
+        as_of_us = at_time(plus).as_of_us
+        moment_text(as_of_us or 0)  # in UTC, too, it has to lie in the years that there are
+    except (OverflowError, ValueError):
+        raise UsageError(f"{plus!r} is no time of the years 1 to 9999") from None
+    return as_of_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +138,20 @@ def match_html(gathered: Gathered, asked: Asked, verdict: str | None = None) -> 
     return render("match.html", **values(gathered, asked), verdict=verdict)
 
 
+def facts_html(gathered: Gathered, asked: Asked) -> str:
+    """Return the parts of the page that change also when no action comes."""
+    newest = gathered.revisions[-1].position if gathered.revisions else -1
+    return render(
+        "facts.html",
+        asked=asked,
+        gathered=gathered,
+        stream=gathered.stream,
+        head=match.as_was_known(gathered),
+        latency=match.latency_of(gathered.revisions),
+        newest=newest,
+    )
+
+
 def values(gathered: Gathered, asked: Asked) -> Mapping[str, Any]:
     """Return what the template of the page shows."""
     stream = gathered.stream
@@ -151,6 +178,7 @@ def values(gathered: Gathered, asked: Asked) -> Mapping[str, Any]:
         "steps": match.steps(gathered),
         "open_gaps": [gap for gap in gathered.gaps if gap.resolved_at is None],
         "slider": slider(gathered),
+        "spark": sparkline(chart_data(gathered)),
     }
 
 

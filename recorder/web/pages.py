@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
@@ -15,18 +16,20 @@ from starlette.routing import Route
 
 from recorder.errors import UsageError
 from recorder.query.listing import Standing, status
+from recorder.query.pruned import require_here
 from recorder.query.reading import Reader
 from recorder.query.selecting import select_stream
 from recorder.web import about
 from recorder.web.chart_data import chart_data
 from recorder.web.gathered import gather, streams_of
-from recorder.web.match_page import Asked, asked, match_html
+from recorder.web.match_page import Asked, asked, facts_html, match_html
 from recorder.web.site import site_of
 
 T = TypeVar("T")
 
 Question = Callable[[Reader, Row[Any], Sequence[str], Asked], T]
 """What is asked of one stream: its row of `streams`, the feeds that were recorded, and what the address asks."""
+_WHOLE = re.compile("[0-9]{1,18}")  # what databases can compare
 _HEADERS = {"Cache-Control": "no-cache"}
 
 
@@ -50,6 +53,23 @@ async def match_page(request: Request) -> Response:
     return await _html(request, question)
 
 
+async def facts(request: Request) -> Response:
+    """Answer with what stands beside the match now, made for everybody who looks at it."""
+
+    def question(reader: Reader, stream: Row[Any], feeds: Sequence[str], wanted: Asked) -> str:
+        return facts_html(gather(reader, stream, feeds, None), Asked(feed=wanted.feed))
+
+    key = f"{request.path_params['fixture']} {request.query_params.get('feed', '')}"
+
+    async def made() -> str:
+        found = await _asked(request, question)
+        if isinstance(found, Response):
+            raise HTTPException(404, "what stands beside a match is asked for by its id")
+        return found
+
+    return HTMLResponse(await site_of(request).facts.get(key, made), headers=_HEADERS)
+
+
 async def chart(request: Request) -> Response:
     """Answer with what the chart of the match draws."""
 
@@ -62,12 +82,14 @@ async def chart(request: Request) -> Response:
 
 async def action_page(request: Request) -> Response:
     """Answer with one action: its revisions and its message."""
-    position, epoch = request.path_params["position"], request.query_params.get("epoch", "").strip()
-    if epoch and not (epoch.isascii() and epoch.isdecimal()):
+    said, epoch = request.path_params["position"], request.query_params.get("epoch", "").strip()
+    if not _WHOLE.fullmatch(said):
+        raise HTTPException(404, f"there is no action at position {said[:40]}; expected a whole number, e.g. 323")
+    if epoch and not _WHOLE.fullmatch(epoch):
         raise HTTPException(400, f"{epoch[:40]!r} is no epoch; expected a whole number, e.g. 0")
 
     def question(reader: Reader, stream: Row[Any], feeds: Sequence[str], wanted: Asked) -> str:
-        return about.action_html(reader, stream, wanted, position, int(epoch[:10]) if epoch else stream.epoch)
+        return about.action_html(reader, stream, wanted, int(said), int(epoch) if epoch else stream.epoch)
 
     return await _html(request, question)
 
@@ -138,19 +160,22 @@ def _stream(reader: Reader, fixture: str, feed: str | None) -> tuple[Row[Any], S
     of_feed = [row for row in found if feed in (None, row.feed)]
     if not of_feed:
         raise UsageError(f"{fixture} was not recorded from the {feed} feed")
+    require_here(reader, of_feed[0])
     return of_feed[0], feeds
 
 
 def _moved(request: Request, fixture: str, fixture_id: str) -> str:
-    behind = request.url.path.removeprefix("/matches/").partition("/")[2]
+    path: str = request.scope["path"]
+    behind = quote(path.removeprefix("/matches/").partition("/")[2])
     query = urlencode(request.query_params.multi_items())
     return f"/matches/{quote(fixture_id, safe='')}" + (f"/{behind}" if behind else "") + (f"?{query}" if query else "")
 
 
 ROUTES = [
     Route("/matches/{fixture}", match_page, name="match"),
+    Route("/matches/{fixture}/facts", facts, name="match:facts"),
     Route("/matches/{fixture}/chart.json", chart, name="match:chart"),
-    Route("/matches/{fixture}/actions/{position:int}", action_page, name="match:action"),
+    Route("/matches/{fixture}/actions/{position}", action_page, name="match:action"),
     Route("/matches/{fixture}/certificate", certificate_page, name="match:certificate"),
     Route("/matches/{fixture}/feeds", feeds_page, name="match:feeds"),
 ]

@@ -14,7 +14,7 @@ from markupsafe import Markup, escape
 
 from recorder.model import microseconds, moment_text
 from recorder.web.signs import sign_of
-from recorder.web.wording import short, spoken_age, spoken_ms, words
+from recorder.web.wording import short, spoken_age, spoken_ms, state_of, words
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -25,18 +25,26 @@ Moment = str | int | datetime | None
 
 def time_html(said: Moment) -> Markup:
     """Return a moment as the script finds it, complete without one."""
-    if said is None:
-        return Markup("")
-    moment = moment_text(said if isinstance(said, int) else microseconds(said))
+    moment = _moment(said)
+    if moment is None:
+        return escape("" if said is None else said)
     return Markup('<time datetime="{}">{} {} UTC</time>').format(moment, moment[:10], moment[11:19])
 
 
 def clock_html(said: Moment) -> Markup:
     """Return the same with the time of day alone."""
-    if said is None:
-        return Markup("")
-    moment = moment_text(said if isinstance(said, int) else microseconds(said))
+    moment = _moment(said)
+    if moment is None:
+        return escape("" if said is None else said)
     return Markup('<time datetime="{}">{}</time>').format(moment, moment[11:19])
+
+
+def _moment(said: Moment) -> str | None:
+    """Return it as RFC 3339; None for what is none: a vendor may name the year 0, which no calendar of ours has."""
+    try:
+        return None if said is None else moment_text(said if isinstance(said, int) else microseconds(said))
+    except (ValueError, OverflowError):
+        return None
 
 
 def age_html(said: str, now_us: int) -> Markup:
@@ -81,6 +89,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "short": short,
     "words": words,
     "sign": _sign_words,
+    "state": state_of,
 }
 """What templates may do to a value."""
 

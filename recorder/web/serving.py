@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import uvicorn
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp
 
 from recorder.errors import ConfigurationError, UsageError
 from recorder.web.app import application
 from recorder.web.guarding import Guard, is_loopback, read_credentials
+from recorder.web.packing import Packed
+from recorder.web.patience import Patient
 
 _LEAVING_S = 3
 """So long the answers that are being sent may take when we leave."""
 _MOST_CONNECTIONS = 2_000
 _BACKLOG = 512
-_WORTH_PACKING = 1_024
-"""Bytes."""
+_OTHER_FILES = 100
+"""What else is open: the archive, its readers, the log."""
 
 
 class _Server(uvicorn.Server):
@@ -41,7 +43,7 @@ def guarded(database_url: str, host: str, auth_file: Path | None) -> ASGIApp:
     credentials = None if auth_file is None else read_credentials(auth_file)
     app: ASGIApp = application(database_url)
     if not is_local:  # to pack a long match takes longer than to hand it over on one machine; events are never packed
-        app = GZipMiddleware(app, minimum_size=_WORTH_PACKING, compresslevel=1)
+        app = Packed(app)
     return Guard(app, credentials, is_local=is_local)
 
 
@@ -66,19 +68,25 @@ def address_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
+def most_connections() -> int:
+    """Return how many may be open: beyond what the system lets us open, the archive could not be opened either."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_CONNECTIONS if most == resource.RLIM_INFINITY else max(1, min(_MOST_CONNECTIONS, most - _OTHER_FILES))
+
+
 @contextlib.asynccontextmanager
 async def served(app: ASGIApp, listener: socket.socket) -> AsyncIterator[asyncio.Task[None]]:
     """Serve while inside; the task ends when the server does. Streams are cut when we leave."""
     server = _Server(
         uvicorn.Config(
             app,
-            http="h11",
+            http=Patient,
             ws="none",
             log_config=None,
             access_log=False,
             proxy_headers=False,
             lifespan="on",
-            limit_concurrency=_MOST_CONNECTIONS,
+            limit_concurrency=most_connections(),
             server_header=False,
             timeout_graceful_shutdown=_LEAVING_S,
         )

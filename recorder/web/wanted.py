@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -90,8 +91,16 @@ class Listed:
         """
         group = GROUPS.index(self.group)
         at = self.first.starts_at if group == 1 else self.first.first_occurred_at or self.first.starts_at
-        us = 0 if at is None else microseconds(at)
+        us = _us(at)
         return group, us if group == 1 else -us, self.first.stream.fixture_id
+
+
+def _us(moment: str | None) -> int:
+    """Return a moment in microseconds since 1970 UTC; 0 when nobody has told it, or told what no calendar has."""
+    try:
+        return 0 if moment is None else microseconds(moment)
+    except ValueError:  # the vendor's own time of one match must not hide all the others
+        return 0
 
 
 def folded(streams: Iterable[Standing]) -> dict[str, Listed]:
@@ -166,10 +175,14 @@ def _is_named(match: Listed, said: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``matches`` of a list, how many there are of each group, and the cursor of the next page (None: none)."""
+    """``matches`` of a list, how many there are of each group, and the cursors of the pages around it.
+
+    None: there is no such page; an empty ``previous`` is the first page.
+    """
 
     matches: Sequence[Listed]
     counts: Mapping[Group, int]
+    previous: str | None
     next: str | None
 
 
@@ -178,13 +191,15 @@ def page(matches: Iterable[Listed], asked: Wanted, size: int = PAGE) -> Page:
     found = [match for match in matches if asked.meets(match)]
     counted = Counter(match.group for match in found)
     behind = None if not asked.after else place_of(asked.after)
-    left = [
-        match
-        for match in found
-        if (not asked.state or match.group == asked.state) and (behind is None or match.place > behind)
-    ]
-    following = cursor_of(left[size - 1]) if len(left) > size else None
-    return Page(left[:size], {group: counted[group] for group in GROUPS}, following)
+    listed = [match for match in found if not asked.state or match.group == asked.state]
+    first = 0 if behind is None else bisect_right(listed, behind, key=lambda match: match.place)
+    last = first + size
+    return Page(
+        matches=listed[first:last],
+        counts={group: counted[group] for group in GROUPS},
+        previous=None if not first else cursor_of(listed[first - size - 1]) if first > size else "",
+        next=cursor_of(listed[last - 1]) if len(listed) > last else None,
+    )
 
 
 def cursor_of(match: Listed) -> str:

@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import NamedTuple
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LONGEST = 80
+
+
+class State(NamedTuple):
+    """How a stream stands. ``name``: the class in page.css: live, interrupted, coming or finished."""
+
+    name: str
+    said: str
+
+
+_STATES: Mapping[str, State] = {
+    "recording": State("live", "Live"),
+    "interrupted": State("interrupted", "Not connected"),
+    "waiting": State("coming", "Not begun"),
+    "finished": State("finished", "Finished"),
+    "not_played": State("finished", "Not played"),
+    "pruned": State("finished", "In a lake"),
+}
+
+
+def state_of(state: str) -> State:
+    """Return what every page calls a `state` of the view `streams`."""
+    return _STATES.get(state) or State("interrupted", state)
 
 
 def short(said: str, longest: int = _LONGEST) -> str:

@@ -46,7 +46,7 @@ def local(archive: Filled) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def shared(archive: Filled, auth_file: Path) -> Iterator[httpx.Client]:
     """The page as it is served to other machines (on loopback here: a test opens no port to anybody)."""
     with listening(guarded(archive.url, "0.0.0.0", auth_file)) as address, httpx.Client(base_url=address) as client:
@@ -58,7 +58,13 @@ def test_a_page_of_this_machine_answers_to_its_names(local: httpx.Client, host: 
     assert local.get("/", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "192.168.1.7:8080", "", "[fe80::1]", "["])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example", "127.0.0.1.evil.example", "192.168.1.7:8080", "", "[fe80::1]", "[", "[::1", "[::1]evil.example",
+        "127.0.0.1:80@evil.example", "127.0.0.1:80:80", "127.0.0.1:x/../", "127.0.0.1.", "localhost.",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("path", ["/", "/api/v1/streams", "/static/page.css"])
 def test_a_page_of_this_machine_answers_to_no_other_name(local: httpx.Client, host: str, path: str) -> None:
     """A page of somebody else's can have its name lead here, and would read the answer as its own."""
@@ -79,6 +85,22 @@ def test_every_answer_forbids_what_is_not_needed(local: httpx.Client, path: str)
 def test_nothing_but_reading(local: httpx.Client, method: str) -> None:
     answer = local.request(method, "/")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("host", ["[", "[::1", "a]b", "a/b?c#d", "evil.example:99999999"])
+@pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing", "/matches/a4df", "/matches/nobody"])
+def test_a_name_that_is_none_breaks_nothing(shared: httpx.Client, host: str, path: str) -> None:
+    """And leads nowhere else."""
+    answer = shared.get(path, headers={"Host": host, "Authorization": f"Bearer {TOKEN}"})
+    assert answer.status_code in (307, 404)
+    assert answer.headers.get("location", "/matches/").startswith("/matches/")
+
+
+@pytest.mark.parametrize("said", [{"Content-Length": "3"}, {"Transfer-Encoding": "chunked"}])
+def test_a_request_that_brings_something_ends_its_connection(local: httpx.Client, said: dict[str, str]) -> None:
+    """What a proxy takes for the rest of one request must not be another one to us."""
+    answer = local.request("GET", "/", headers=said, content=iter([b"abc"]) if "Transfer-Encoding" in said else b"abc")
+    assert (answer.status_code, answer.headers["Connection"]) == (400, "close")
 
 
 @pytest.mark.parametrize(
@@ -115,12 +137,12 @@ def test_an_address_without_end(local: httpx.Client) -> None:
         TOKEN,
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/api/v1/streams", "/static/page.css"])
-def test_who_is_not_named_is_not_let_in(shared: httpx.Client, path: str, authorization: str | None) -> None:
+def test_who_is_not_named_is_not_let_in(shared: httpx.Client, authorization: str | None) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
-    answer = shared.get(path, headers=headers)
-    assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+    for path in ("/", "/api/v1/streams", "/static/page.css"):
+        answer = shared.get(path, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
 
 
 @pytest.mark.parametrize("authorization", [basic("ada", PASSWORD), basic("ada", "wrong"), basic("eve", ""), None])

@@ -68,7 +68,7 @@ def test_what_goes_on_stands_first_then_what_comes_then_what_is_over(client: htt
 
 def test_a_match_that_goes_on_tells_its_score_its_clock_and_its_hole(client: httpx.Client) -> None:
     said = row_of(seen(client, "/"), "live")
-    for part in ("2–1", "period 2, 67:31", "Recording", "1 open gap", "soccer", "betting"):
+    for part in ("2–1", "period 2, 67:31", "Live", "1 open gap", "soccer", "betting"):
         assert part in said
     assert links(seen(client, "/"))["1 open gap"] == "/matches/odd%20%22id%22%20%3C%26%3E#gaps"
 
@@ -156,13 +156,14 @@ def test_an_archive_that_holds_nothing_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_page_after_page_by_its_links(tmp_path: Path) -> None:
-    """Every match is met once, in the order of the list, and from each page a link leads to the first."""
+    """Every match is met once, in the order of the list; from each page links lead to the first and to the last one."""
     many = Filled(tmp_path / "archive.db")
     count = 2 * wanted.PAGE + 1
     streams = [Stream("betting", "golf", f"f{number:03}") for number in range(count)]
     many.write(*(open_stream(each, starts_us=START_US + at) for at, each in enumerate(streams)))
     met: list[str] = []
     pages = 0
+    way: list[str] = []
     with visiting(many) as visitor:
         address: str | None = "/?sport=golf"
         while address is not None:
@@ -170,6 +171,8 @@ def test_page_after_page_by_its_links(tmp_path: Path) -> None:
             met += [each.text for each in found if each.tag == "a" and each.attributes["href"].startswith("/matches/")]
             leads = {each.attributes.get("rel", ""): each.attributes["href"] for each in found if each.tag == "a"}
             assert leads.get("first") == (None if address == "/?sport=golf" else "/?sport=golf")
+            assert leads.get("prev") == (way[-1] if way else None)
+            way.append(address)
             address, pages = leads.get("next"), pages + 1
     assert (met, pages) == ([each.fixture_id for each in streams], 3)
 

@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from recorder.model import Stream, moment_text
 from recorder.query.archive import Archive
@@ -152,6 +154,19 @@ def test_the_moment_is_in_every_part_of_the_page_and_in_its_links(page: httpx.Cl
     assert "as_of=" in found["CSV"]
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.integers(-60_000, 3 * 3_600_000))
+def test_at_any_moment_the_page_shows_the_timeline_of_that_moment(
+    page: httpx.Client, library: Filled, milliseconds: int
+) -> None:
+    """What `recorder timeline --as-of` tells, row by row."""
+    as_of = moment_text(START_US + milliseconds * 1_000)
+    shown = [row for row in rows(seen(page, PAGE, as_of=as_of)) if "gone" not in row.classes]
+    with Archive.open(library.url) as archive:
+        told = archive.timeline(FRANCE_ROMANIA.fixture_id, as_of=as_of)
+    assert [int(row.attributes["data-position"]) for row in shown] == [action.position for action in told]
+
+
 def test_stepping_from_change_to_change_meets_every_change(page: httpx.Client) -> None:
     address, seen_rows = f"{PAGE}?as_of={moment_text(START_US)}", []
     for _ in range(6):
@@ -174,6 +189,12 @@ def test_a_moment_with_an_offset_is_the_same_moment(page: httpx.Client) -> None:
         ("as_of=2023-11-15T00:00:00", 400, "has no offset"),
         ("period=first", 400, "is no period"),
         ("period=99999999999999999999", 400, "is no period"),
+        ("period=" + "0" * 5000 + "1", 400, "is no period"),
+        ("as_of=0001-01-01T00:00:00%2B14:00", 400, "is no time of the years 1 to 9999"),
+        ("as_of=9999-12-31T23:59:59-14:00", 400, "is no time of the years 1 to 9999"),
+        ("as_of=0001-01-01T00:00:00", 400, "is no time of the years 1 to 9999"),
+        ("as_of=2016-12-31T23:59:60Z", 400, "is no time"),
+        ("as_of=0000-01-01T00:00:00Z", 400, "is no time"),
         ("feed=radio", 400, "there is no feed"),
         ("feed=betting", 404, "was not recorded from the betting feed"),
     ],
@@ -306,6 +327,39 @@ def test_a_match_that_is_going_on_is_live_and_one_without_an_action_has_not_begu
         assert client.get("/matches/coming/feeds").status_code == 200
 
 
+def test_what_stands_beside_a_live_match_can_be_asked_for_alone(file: Filled) -> None:
+    """With how far it is told: a gap is there though no action came behind it."""
+    history = History()
+    history.add(type="Foul", home_score=0, away_score=0)
+    file.write(*history.taken())
+    path = f"/matches/{history.stream.fixture_id}"
+    with visiting(file) as client:
+        assert by_id(seen(client, path), "match").attributes["data-facts"] == f"{path}/facts"
+    history.gap("network")
+    file.write(*history.taken())
+    with visiting(file) as client:
+        said = seen(client, f"{path}/facts")
+        assert client.get("/matches/made-by/facts").status_code == 404
+    found = elements(said)
+    assert found[0].attributes["data-newest"] == "0"
+    assert [each.classes for each in found if each.tag == "li" and "open" in each.classes]
+    assert "0– to 0" in by_id(said, "score").text
+
+
+def test_the_list_and_the_page_of_a_match_call_its_state_the_same(file: Filled) -> None:
+    coming, cut_off = Stream("betting", "soccer", "coming"), History()
+    cut_off.add(type="Foul")
+    cut_off.operations.append(close_session(cut_off.stream))
+    file.write(open_stream(coming), *cut_off.taken())
+    with visiting(file) as client:
+        listed = [each.text for each in elements(seen(client, "/")) if "pill" in each.classes]
+        shown = [
+            next(each.text for each in elements(seen(client, f"/matches/{each}")) if "pill" in each.classes)
+            for each in (cut_off.stream.fixture_id, "coming")
+        ]
+    assert listed == shown == ["Not connected", "Not begun"]
+
+
 # -- one action --------------------------------------------------------------------------------------------------------
 
 
@@ -343,7 +397,9 @@ def test_related_actions_are_linked(page: httpx.Client, library: Filled) -> None
     assert {"Goal", "Video Check Underway"} <= set(links(said))
 
 
-@pytest.mark.parametrize("path", ["actions/99999", "actions/99999999999999999999", "actions/0?epoch=7"])
+@pytest.mark.parametrize(
+    "path", ["actions/99999", "actions/99999999999999999999", "actions/" + "9" * 5000, "actions/0?epoch=7"]
+)
 def test_an_action_that_is_not_there_is_not_found(page: httpx.Client, path: str) -> None:
     answer = page.get(f"{PAGE}/{path}")
     assert answer.status_code == 404

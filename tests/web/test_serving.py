@@ -49,6 +49,7 @@ def test_from_start_to_end(shell: Shell, number: signal.Signals) -> None:
             left = ended(process, number)
     assert left.code == 0
     assert "open it in a browser" in left.err
+    assert "Traceback" not in left.err
 
 
 def test_the_archive_stays_as_it_is(shell: Shell) -> None:
@@ -115,6 +116,25 @@ def test_a_host_that_is_none(shell: Shell, tmp_path: Path) -> None:
     left = shell.call("serve", "--host", "no.such.host.invalid", "--auth-file", str(auth))
     assert left.code == 2
     assert "no.such.host.invalid, port 8080 cannot be opened" in left.err
+
+
+def test_what_is_packed_means_the_same_and_is_not_the_same_bytes(shell: Shell, tmp_path: Path) -> None:
+    """So its ETag is a weak one, which a reader still knows it by, packed or not."""
+    auth = tmp_path / "auth"
+    auth.touch(mode=0o600)
+    auth.write_text("ada:lovelace")
+    with (
+        started(shell, "--host", "0.0.0.0", "--auth-file", str(auth)) as (_, address),
+        httpx.Client(base_url=address.replace("0.0.0.0", "127.0.0.1"), auth=("ada", "lovelace")) as client,
+    ):
+        for path in ("/api/v1/openapi.json", "/static/page.css"):
+            packed, plain = (client.get(path, headers={"Accept-Encoding": each}) for each in ("gzip", "identity"))
+            assert (packed.headers.get("Content-Encoding"), plain.headers.get("Content-Encoding")) == ("gzip", None)
+            tags = {packed.headers["ETag"], plain.headers["ETag"]}
+            assert {tag[:3] for tag in tags} == {'W/"'}
+            for tag in tags:
+                known = client.get(path, headers={"If-None-Match": f'"other", {tag}'})
+                assert (known.status_code, known.content) == (304, b"")
 
 
 def test_pages_are_packed_for_other_machines_only(shell: Shell, tmp_path: Path) -> None:

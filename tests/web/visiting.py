@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from queue import Queue
 
 import httpx
+from starlette.types import ASGIApp
 
+from recorder.web import serving
 from recorder.web.app import application
 from tests.archive.filling import Filled
 from tests.web.api.conftest import listening
@@ -21,6 +26,28 @@ def visiting(archive: Filled) -> Iterator[httpx.Client]:
     """Serve the pages of an archive while the block runs."""
     with listening(application(archive.url)) as address, httpx.Client(base_url=address, timeout=60) as client:
         yield client
+
+
+@contextmanager
+def publicly(app: ASGIApp) -> Iterator[tuple[str, int]]:
+    """Serve as `recorder serve` does, while the block runs; gives where to dial."""
+    loops: Queue[asyncio.AbstractEventLoop] = Queue()
+    leave = asyncio.Event()
+
+    async def serve() -> None:
+        loops.put(asyncio.get_running_loop())
+        async with serving.served(app, listener):
+            await leave.wait()
+
+    with serving.listening("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=lambda: asyncio.run(serve()), name="page")
+        thread.start()
+        try:
+            yield listener.getsockname()
+        finally:
+            loops.get().call_soon_threadsafe(leave.set)
+            thread.join(30)
+    assert not thread.is_alive()
 
 
 def seen(client: httpx.Client, path: str, **query: str | list[str]) -> str:

@@ -12,6 +12,7 @@ from recorder.web.api.answering import ask_stream
 from recorder.web.api.parameters import Asked, Parameter, matching
 from recorder.web.api.refusing import Refused
 from recorder.web.live import Live
+from recorder.web.patience import ENDLESS
 from recorder.web.site import site_of
 
 EVENTS = "text/event-stream"
@@ -57,6 +58,7 @@ async def of_all(request: Request, _asked: Asked) -> Response:
 
 def _live(request: Request) -> Live:
     """Return whom to listen to; Refused (503) when too many do already."""
+    request.scope[ENDLESS] = True
     live = site_of(request).live
     if live.listeners >= MOST_READERS:
         raise Refused(503, f"{live.listeners:,} readers listen already; ask again later", {"Retry-After": "30"})

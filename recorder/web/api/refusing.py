@@ -39,7 +39,7 @@ def _refuse(_request: Request, error: Exception) -> Response:
 def _wrong_address(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     sentences = {
-        404: f"there is nothing at {request.url.path[:200]}; /api/v1/openapi.json lists what there is",
+        404: f"there is nothing at {request.scope['path'][:200]}; /api/v1/openapi.json lists what there is",
         405: f"{request.method[:20]} is not answered here; this API only reads: use GET",
     }
     return _told(Refused(error.status_code, sentences.get(error.status_code, error.detail), error.headers))

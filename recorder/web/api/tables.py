@@ -16,18 +16,32 @@ from recorder.query.rows import Json, View, kinds, typed
 CSV = "text/csv; charset=utf-8"
 PARQUET = "application/vnd.apache.parquet"
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # the wide ones too: some spreadsheets take them for the others
 
 
 def as_csv(view: type[View], rows: Sequence[Any]) -> bytes:
     """Return rows as `recorder timeline --format csv` prints them, but safe to be opened in a spreadsheet."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    out = _Lines()
+    writer = csv.writer(out, lineterminator="\r\n")
     columns = kinds(view)
     writer.writerow(columns)
     for row in rows:
         writer.writerow([_cell(kind, getattr(row, name)) for name, kind in columns.items()])
-    return out.getvalue().encode()
+    return "".join(out.lines).encode()
+
+
+class _Lines:
+    """Ends lines with a newline alone, and leaves what is to be quoted to a writer that ends them with both.
+
+    Without quotes a carriage return in a text would begin a new row, and what stands behind it a cell.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, line: str) -> None:
+        """Take a whole line."""
+        self.lines.append(line.removesuffix("\r\n") + "\n")
 
 
 def _cell(kind: Any, value: Any) -> str:

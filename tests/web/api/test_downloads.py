@@ -11,6 +11,8 @@ import pyarrow.parquet
 import pytest
 
 from recorder.query.archive import Archive
+from recorder.query.rows import View, typed
+from recorder.web.api.tables import as_csv
 from tests.cli.conftest import Inside
 from tests.web.api.conftest import MATCH, ODD, Served
 
@@ -33,6 +35,27 @@ def test_a_spreadsheet_computes_nothing_that_the_vendor_sent(served: Served) -> 
     rows = list(csv.DictReader(io.StringIO(served.get(f"/streams/{ODD.stream.stream_id}/actions.csv").text)))
     assert [row["type"] for row in rows] == ["Goal", "'=1+1", "'@x", "'-1", "Goal"]
     assert {row["team"] for row in rows} == {"<script>", ""}
+
+
+@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_whatever_a_spreadsheet_takes_for_a_formula_is_text(begins: str) -> None:
+    (row,) = typed(Named, [(f"{begins}cmd|' /C calc'!A0", 1)])
+    (_, cells) = csv.reader(io.StringIO(as_csv(Named, [row]).decode(), newline=""))
+    assert cells == [f"'{begins}cmd|' /C calc'!A0", "1"]
+
+
+@pytest.mark.parametrize("inside", ["\r=1+1", "\n=1+1", "\r\n=1+1", '",=1+1', ",=1+1", "\r\n"])
+def test_no_text_of_the_vendors_begins_a_row_or_a_cell_of_its_own(inside: str) -> None:
+    rows = typed(Named, [(f"a{inside}", 1), ("b", 2)])
+    found = list(csv.reader(io.StringIO(as_csv(Named, rows).decode(), newline="")))
+    assert found == [["name", "number"], [f"a{inside}", "1"], ["b", "2"]]
+
+
+class Named(View, frozen=True):
+    """A row with a name of the feed's and a number of ours."""
+
+    name: str
+    number: int
 
 
 def test_parquet_holds_the_rows_in_their_types(served: Served, archive_api: Archive) -> None:

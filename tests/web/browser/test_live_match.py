@@ -9,11 +9,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from recorder.replay import Behaviour, Pace, ServerThread, bundled
-from tests.archive.filling import Filled, History
+from tests.archive.filling import Filled, History, close_session
 from tests.recording import TOKEN, Shell
 from tests.web.browser.conftest import FRANCE_ROMANIA, Visitor, serving
 
-EVERY_S = 0.15
+EVERY_S = 0.4
+"""Slow enough for a recorder to be there before the goal has gone, on a machine that has more to do."""
 DELETED_AT = 26
 """The position at which the video check took the first goal away; it was told at 9."""
 
@@ -91,6 +92,29 @@ def test_a_page_whose_server_comes_back_goes_on_behind_what_it_shows(tmp_path: P
         page.close()
     assert all("ERR_" in complaint for complaint in visit.complaints)  # the browser tells what it could not reach
     visit.complaints.clear()
+
+
+def test_a_gap_is_told_while_nothing_else_comes(tmp_path: Path, visitor: Visitor) -> None:
+    """What stands beside the match, and its state, are asked for again; what was opened stays open."""
+    shell, history = Shell(tmp_path), History()
+    archive = Filled(shell.path)
+    history.add(type="Foul", send_type="Confirmed", home_score=0, away_score=0)
+    archive.write(*history.taken())
+    with serving(shell, archive.url) as origin:
+        visit = visitor(origin)
+        visit.page.clock.install()
+        page = visit.see(f"/matches/{history.stream.fixture_id}")
+        expect(page.locator("#live-state")).to_have_text("live")
+        expect(page.locator("#score .state")).to_contain_text("Live")
+        page.locator(".facts summary").click()
+        history.gap("network")
+        history.operations.append(close_session(history.stream))
+        archive.write(*history.taken())
+        page.clock.fast_forward(15_000)
+        expect(page.locator(".facts .gaps li.open")).to_contain_text("Network")
+        expect(page.locator("#score .state")).to_contain_text("Not connected")
+        expect(page.locator(".facts .sessions")).to_be_visible()
+        page.close()
 
 
 def watch(page: Page) -> None:

@@ -63,12 +63,23 @@ def test_names_that_want_to_do_harm_are_only_names(site: Site, visitor: Visitor,
         visit.picture(f"hostile-{name}-{width}")
 
 
+def test_a_text_that_turns_the_direction_of_writing_turns_itself_only(site: Site, visitor: Visitor) -> None:
+    """What stands beside it in the same line stays as it was written."""
+    page = visitor(site.origin).see(f"/matches/{quote(site.hostile, safe='')}")
+    directions = page.evaluate("""() =>
+      [...document.querySelectorAll("#timeline td :is(a, span, bdi), #match .about *")]
+        .map((each) => getComputedStyle(each).unicodeBidi)""")
+    assert directions
+    assert {each for each in directions if not each.startswith("isolate")} == set()
+
+
 def test_without_scripts_the_page_is_whole(site: Site, visitor: Visitor) -> None:
     """The list is searched, the match is there as it was known at a moment, and so is the raw frame."""
     page = visitor(site.origin, java_script_enabled=False).see("/")
     page.get_by_role("searchbox").fill("france")
     page.get_by_role("searchbox").press("Enter")
     page.get_by_role("link", name="France").first.click()
+    expect(page.locator("svg.spark")).to_be_visible()
     goal = page.locator(f"tr[data-key='{FIRST_GOAL}']")
     expect(goal.locator("s")).to_be_visible()
     page.locator("#as_of").fill(AS_OF)
