@@ -34,7 +34,7 @@ test: $(VENV)/ready $(VENV)/postgres  ## all tests, the short form of the campai
 	$(if $(COVERED),$(MEASURE),$(PYTEST))
 
 coverage: JUDGED =
-coverage: $(VENV)/ready $(VENV)/postgres  ## all tests; every branch of what must not lose data has to be taken
+coverage: $(VENV)/ready $(VENV)/postgres  ## all tests; every branch of what must not lose data has to be taken, nine tenths of most rooms
 	$(MEASURE)
 
 coverage-all: JUDGED = --all

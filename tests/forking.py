@@ -37,6 +37,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from coverage import Coverage
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -45,6 +46,9 @@ PACKAGES = (
     "typer.rich_utils",
 )  # fmt: skip
 """What commands import soon or late; what is missing here they import for themselves."""
+
+is_measured = False
+"""Set by `tests.covering.choosing` for as long as coverage counts what commands do as well."""
 
 _LARGEST_ORDER = 1 << 17
 _SECONDS_TO_ANSWER = 120
@@ -85,7 +89,8 @@ class Forked(subprocess.Popen[bytes]):
         order = {"arguments": given["args"], "directory": str(given["cwd"]), "environment": given["env"]}
         pipes = [given[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")]
         files = [own if theirs == _INHERITED else theirs for own, theirs in enumerate((pipes[0], pipes[3], pipes[5]))]
-        self.pid = _server().fork({**order, "session": given["start_new_session"]}, files)
+        more = {"session": given["start_new_session"], "measuring": _measuring()}
+        self.pid = _server().fork({**order, **more}, files)
         self._child_created = True
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
 
@@ -128,6 +133,13 @@ class _Server:
         self._orders.close()  # its end
         self._process.wait()
         self._log.close()
+
+
+def _measuring() -> dict[str, str] | None:
+    """Return how a command that is forked now has to measure itself."""
+    if not is_measured:
+        return None
+    return {"config_file": os.environ["COVERAGE_PROCESS_START"], "data_file": os.environ["COVERAGE_FILE"]}
 
 
 @cache
@@ -187,9 +199,18 @@ def _import_all() -> None:
 
 
 def _become(
-    files: Sequence[int], arguments: list[str], directory: str, environment: dict[str, str], *, session: bool
+    files: Sequence[int],
+    arguments: list[str],
+    directory: str,
+    environment: dict[str, str],
+    *,
+    session: bool,
+    measuring: dict[str, str] | None = None,
 ) -> None:
     """Be what `exec` would have made of this process."""
+    if measuring is not None:
+        # Here, where the paths of its configuration begin.
+        Coverage(measuring["data_file"], config_file=measuring["config_file"], auto_data=True).start()
     if session:
         os.setsid()
     for number, file in enumerate(files):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import signal
 import stat
 import subprocess
@@ -9,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+_PRCTL = {"x86_64": 157, "aarch64": 167}
+"""Its number, by the machine."""
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux has it")
 
@@ -56,6 +60,28 @@ def test_core_limit(tmp_path: Path) -> None:
 def test_not_dumpable(tmp_path: Path) -> None:
     """PR_GET_DUMPABLE says 0."""
     assert told("import ctypes; print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))", tmp_path) == "0"
+
+
+@LINUX
+@pytest.mark.skipif(platform.machine() not in _PRCTL, reason="the call's number is not known here")
+def test_a_sandbox_that_forbids_it(tmp_path: Path) -> None:
+    """A seccomp filter as containers have one: told, and the rest is done."""
+    done = python(
+        f"""
+import ctypes, resource, struct
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, {_PRCTL[platform.machine()]}), (0x06, 0, 0, 0x50001), (0x06, 0, 0, 0x7FFF0000)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+program = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(code))
+zero, prctl = ctypes.c_ulong(0), ctypes.CDLL(None).prctl
+assert prctl(38, ctypes.c_ulong(1), zero, zero, zero) == 0  # no new privileges, or it is not ours to install
+assert prctl(22, ctypes.c_ulong(2), ctypes.c_char_p(program), zero, zero) == 0  # EPERM for whoever calls it again
+{_HARDENED}
+print(resource.getrlimit(resource.RLIMIT_CORE))
+""",
+        tmp_path,
+    )
+    assert (done.returncode, done.stdout) == (0, "(0, 0)\n"), done.stderr
+    assert "could not be forbidden (Operation not permitted)" in done.stderr
 
 
 def test_sigpipe_is_pythons(tmp_path: Path) -> None:

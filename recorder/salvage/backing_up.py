@@ -14,17 +14,19 @@ from recorder.archive import migrate
 from recorder.archive.dialect import Dialect, DiskErrors, parse_url
 from recorder.archive.merging.whole import merge
 from recorder.errors import DamagedArchive, UsageError
-from recorder.salvage.places import close_log, keep, part_of
+from recorder.salvage.places import PART, clear, close_log, keep, part_of
 from recorder.salvage.proving import Proof, prove
 
 _PATIENCE_S = 60
+_NAMED = "recorder-*T*Z.db"
 
 
 def back_up(database_url: str, destination: Path, now: datetime) -> tuple[Path, Proof]:
     """Copy an archive to ``destination``, or into that directory as ``recorder-<UTC time>.db``; return where it is.
 
-    Raises UsageError when there is no archive or the file is there already, DamagedArchive when what was copied is
-    damaged (the copy then has ``.damaged`` behind its name), and what the databases say of their disks.
+    Raises UsageError when there is no archive or the file is there already, ArchiveHeld while another process makes the
+    same file, DamagedArchive when what was copied is damaged (the copy then has ``.damaged`` behind its name), and what
+    the databases say of their disks.
     """
     url, dialect = parse_url(database_url)
     place = dialect.place(url)
@@ -48,6 +50,8 @@ def back_up(database_url: str, destination: Path, now: datetime) -> tuple[Path, 
 
 def _final(destination: Path, now: datetime) -> Path:
     if destination.is_dir():
+        for left in destination.glob(f"{_NAMED}{PART}"):  # by a backup that was killed; the name is another each time
+            clear(left)
         return destination.absolute() / f"recorder-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}.db"
     if not destination.parent.is_dir():
         raise UsageError(f"there is no directory {destination.parent.absolute()}; make it, or name another place")

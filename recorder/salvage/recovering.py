@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Table
 
 from recorder.archive import migrate, tables
 from recorder.archive.dialect import DiskErrors, parse_url
 from recorder.archive.merging.load import CARRIED
+from recorder.archive.pruned import read as read_mark
 from recorder.errors import DamagedArchive, NewerArchive, UsageError
 from recorder.feed.actions import fixture_id
 from recorder.feed.messages import read
@@ -34,8 +37,8 @@ def recover(source: Path, destination: Path, now_us: int) -> Outcome:
     """Save what can be saved of the file ``source`` and its log into a new archive; return what could not be.
 
     ``destination`` must not exist, and does only when what is in it was verified. Raises UsageError when there is no
-    source or there is a destination, ArchiveHeld when a recorder writes the source, NewerArchive when a newer one wrote
-    it, DamagedArchive when nothing can be saved.
+    source or there is a destination, ArchiveHeld when a recorder writes the source or another process the destination,
+    NewerArchive when a newer one wrote it, DamagedArchive when nothing can be saved.
     """
     if not source.is_file():
         raise UsageError(f"there is no file {source.absolute()}; name the damaged archive")
@@ -102,9 +105,9 @@ class _Recovery:
                 )
         pool.close()
         self._execute("BEGIN IMMEDIATE")
-        self._remove_purged()
+        pruned = self._remove_purged()
         self._name_streams(scan)
-        for stream in self._streams():
+        for stream in (one for one in self._streams() if one.stream_id not in pruned):
             lists = Lists(self._connection, stream, pool)
             lists.settle(self._outcome)
             Tidying(self._connection, stream, lists.relisted, self._now_us).tidy(self._outcome)
@@ -126,16 +129,24 @@ class _Recovery:
 
     # -- whole streams -------------------------------------------------------------------------------------------------
 
-    def _remove_purged(self) -> None:
-        for (stream_id,) in self._execute("SELECT stream_id FROM tombstone").fetchall():
-            count = self._remove(stream_id)
+    def _remove_purged(self) -> set[int]:
+        """Keep away what was removed on purpose; return what was only pruned: its own row stays, as its mark does."""
+        pruned = set()
+        for stream_id, why in self._execute("SELECT stream_id, why FROM tombstone").fetchall():
+            is_pruned = read_mark(why) is not None
+            if is_pruned:
+                pruned.add(stream_id)
+            count = self._remove(stream_id, (tables.stream,) if is_pruned else ())
             if count:
-                self._outcome.add(Loss("purged", "", str(stream_id), count=count, detail="the stream was purged"))
+                detail = f"the stream was {'pruned' if is_pruned else 'purged'}"
+                self._outcome.add(Loss("purged", "", str(stream_id), count=count, detail=detail))
+        return pruned
 
-    def _remove(self, stream_id: int) -> int:
+    def _remove(self, stream_id: int, kept: Collection[Table]) -> int:
         return sum(
             self._execute(f'DELETE FROM "{table.name}" WHERE stream_id = ?', stream_id).rowcount
             for table in _OF_STREAMS
+            if table not in kept
         )
 
     def _name_streams(self, scan: Scan) -> None:

@@ -27,6 +27,8 @@ SAVED = (
 FACTS = tables.action.columns.keys().index("action_id")
 """So many columns of an action say what happened; the others are read from its frame again."""
 
+_PAYLOAD = tables.frame.columns.keys().index("payload")
+
 _WORDS = {
     (tables.frame, "kind"): frozenset(Kind),
     (tables.frame, "opcode"): frozenset({"text", "binary"}),
@@ -62,7 +64,14 @@ def table_of(values: Sequence[Value]) -> Table | None:
 
 
 def row_of(table: Table, values: Sequence[Value]) -> Row:
-    """Return a record as a whole row of its table: columns that it was written without hold what they mean then."""
+    """Return a record as a whole row of its table: columns that it was written without hold what they mean then.
+
+    Bytes that somebody has made text of are bytes again; what proves them is their digest.
+    """
+    if table is tables.frame:
+        payload = values[_PAYLOAD]
+        payload = payload.encode() if isinstance(payload, str) else payload
+        values = [*values[:_PAYLOAD], payload, *values[_PAYLOAD + 1 :]]
     return (*values, *_SHAPES[table].defaults[len(values) :])
 
 
@@ -100,6 +109,8 @@ def _check(table: Table, column: Column[object]) -> Check:
         return lambda value: isinstance(value, int) and value >= 0
     if column.name in _DIGESTS:
         return lambda value: len(value) == DIGEST_BYTES if isinstance(value, bytes) else may_be_null and value is None
+    if column is tables.frame.c.payload:
+        return lambda value: isinstance(value, bytes | str)
     kind = int if isinstance(column.type, BigInteger | Integer) else bytes if _is_blob(column) else str
     return lambda value: isinstance(value, kind) or (may_be_null and value is None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,27 +31,43 @@ MEASURED = (
     "tests/archive/test_writer_asked.py",
     "tests/archive/test_writer_rare.py",
     "tests/audit/test_asking.py",
+    "tests/charts/",
     "tests/cli/test_merge.py",
     "tests/cli/test_verify.py",
-    "tests/feed/alignment/test_decision_table.py",
-    "tests/feed/alignment/test_rows.py",
-    "tests/feed/alignment/test_without_proof.py",
-    "tests/feed/test_ledger.py",
-    "tests/feed/test_session.py",
+    "tests/feed/",
     "tests/merging/test_heads.py",
     "tests/merging/test_landing.py",
     "tests/merging/test_merging.py",
     "tests/merging/test_rare.py",
+    "tests/pruning/test_asking.py",
+    "tests/pruning/test_prune.py",
+    "tests/pruning/test_staying_away.py",
     "tests/query/test_following.py",
     "tests/query/test_verifying.py",
     "tests/query/test_verifying_rare.py",
+    "tests/reparse/",
     "tests/rot/test_findings.py",
     "tests/shipping/test_shipper.py",
+    "tests/test_account.py",
+    "tests/test_backoff.py",
     "tests/test_boards.py",
+    "tests/test_clock.py",
+    "tests/test_config.py",
+    "tests/test_events.py",
+    "tests/test_hardening.py",
+    "tests/test_liveness.py",
+    "tests/test_logs.py",
+    "tests/test_notify.py",
     "tests/test_pacing.py",
+    "tests/test_schedule.py",
+    "tests/test_settings.py",
+    "tests/test_signals.py",
+    "tests/test_tally.py",
     "tests/test_turns_given_up.py",
+    "tests/test_wire",
 )
-"""Tests that reach all of `WHOLE`, or how their names begin: what a run measures that has no time for everything."""
+"""Tests, or how their names begin, that reach all of `WHOLE`, and nine tenths of every room but `LATER`: what a run
+measures that has no time for everything. The commands that they run are measured with them."""
 
 NOT_MEASURED = (
     "tests/feed/test_session.py::test_no_false_alarm_in_a_day",
@@ -64,6 +80,17 @@ OTHER_DATABASE = "postgres"
 
 LEAST_PERCENT = 90.0
 """Of the lines and branches of each other room: all files of a package, or a module that is one by itself."""
+
+LATER = (
+    "recorder/__init__.py", "recorder/archive", "recorder/capture", "recorder/cli", "recorder/daemon",
+    "recorder/discover", "recorder/disk.py", "recorder/doctor", "recorder/export", "recorder/extras.py",
+    "recorder/fixtures", "recorder/home", "recorder/lake", "recorder/logs", "recorder/metrics",
+    "recorder/operations.py", "recorder/probing", "recorder/pruning", "recorder/publishing", "recorder/query",
+    "recorder/replay", "recorder/roster.py", "recorder/salvage", "recorder/sharing", "recorder/signals.py",
+    "recorder/web",
+)  # fmt: skip
+"""Rooms whose tests take so long that they are measured, and these rooms judged, only where everything is. A room that
+is not named is judged in each run: add the fast ones of its tests to `MEASURED`."""
 
 
 @dataclass(frozen=True)
@@ -159,9 +186,9 @@ def rooms(files: Iterable[Reached]) -> dict[str, list[Reached]]:
 def lacking(files: Sequence[Reached], *, every_room: bool = True) -> list[str]:
     """Return a sentence for each file and each room that the tests reach too little of, with the lines.
 
-    ``every_room``: whether all tests were measured, so that the rooms can be judged that need not be reached wholly.
+    ``every_room``: whether all tests were measured, so that the rooms of `LATER` can be judged too.
     """
-    return [*_holes(files), *_unknown(files), *(_poor_rooms(files) if every_room else ())]
+    return [*_holes(files), *_unknown(files), *_poor_rooms(files, () if every_room else LATER)]
 
 
 def _holes(files: Iterable[Reached]) -> Iterator[str]:
@@ -170,9 +197,9 @@ def _holes(files: Iterable[Reached]) -> Iterator[str]:
             yield f"{file.path}: {file.percent:.1f} %, has to be 100: {file.missing}"
 
 
-def _poor_rooms(files: Iterable[Reached]) -> Iterator[str]:
+def _poor_rooms(files: Iterable[Reached], later: Collection[str]) -> Iterator[str]:
     for name, inside in rooms(files).items():
-        if percent(inside) >= LEAST_PERCENT:
+        if name in later or percent(inside) >= LEAST_PERCENT:
             continue
         yield f"{name}: {percent(inside):.1f} %, has to be {LEAST_PERCENT:.0f}"
         for file in inside:

@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from coverage import CoverageData
 
+from tests import forking
 from tests.forking import Forked, _Server, can_fork
 from tests.recording import Shell
 
@@ -66,6 +68,18 @@ def test_what_python_reads_at_its_start_is_executed(shell: Shell) -> None:
     assert can_fork(shell.environment)
     for name in ("PYTHONOPTIMIZE", "LC_ALL", "LANG", "FORCE_COLOR"):
         assert not can_fork({**shell.environment, name: "1"})
+
+
+def test_a_measured_one_says_the_same(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And leaves what ran in it, in a file of its own, by paths that are no other directory's."""
+    monkeypatch.setattr(forking, "is_measured", True)
+    monkeypatch.setenv("COVERAGE_PROCESS_START", str(forking.ROOT / "pyproject.toml"))
+    monkeypatch.setenv("COVERAGE_FILE", str(tmp_path / "measured"))
+    assert shell.call("frames", "nothing") == shell.call("frames", "nothing", executed=True)
+    [left] = tmp_path.glob("measured.*")
+    data = CoverageData(str(left))
+    data.read()
+    assert str(forking.ROOT / "recorder/errors.py") in data.measured_files()
 
 
 def test_without_what_forks_nothing_starts(shell: Shell) -> None:

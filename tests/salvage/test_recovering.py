@@ -100,6 +100,17 @@ def test_a_flipped_byte_in_the_head_of_a_page_costs_nothing(whole: Source, tmp_p
     assert outcome.is_whole
 
 
+def test_payloads_that_somebody_made_text(whole: Source, tmp_path: Path) -> None:
+    """SQLite's own functions do (`replace`, CAST): the same bytes, of another kind, which their digest proves."""
+    edited = tmp_path / "edited.db"
+    edited.write_bytes(whole.data)
+    with closing(sqlite3.connect(edited)) as connection, connection:
+        connection.execute("UPDATE frame SET payload = CAST(payload AS TEXT) WHERE frame_number % 2")
+    outcome, rows = saved(whole, edited.read_bytes(), tmp_path)
+    assert rows == whole.rows
+    assert outcome.is_whole
+
+
 def test_a_flipped_byte_in_a_frame_costs_that_frame(whole: Source, tmp_path: Path) -> None:
     """Its bytes do not make its digest: it is told by its number, with its actions."""
     at = whole.data.index(whole.rows["frame"][30][9]) + 300
