@@ -176,9 +176,8 @@ class Roster:
             try:
                 stored = await self._home.take(stream_id)
                 if stored is None:
-                    _log.warning(
-                        "%s: purged from the archive, so it is not recorded; take it out of the list", entry.stream
-                    )
+                    why = self._home.gone.get(stream_id, "purged from the archive")
+                    _log.warning("%s: %s, so it is not recorded; take it out of the list", entry.stream, why)
                     self.purged.add(stream_id)
                     break
                 entry = self._entries.get(stream_id, entry)

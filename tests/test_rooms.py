@@ -49,6 +49,7 @@ LEVELS = {
     "export": 6,
     "home": 6,
     "publishing": 7,
+    "pruning": 8,
     "lake": 8,
     "roster": 7,
     "daemon": 8,

@@ -67,6 +67,10 @@ def steadies(size: Size) -> Scene:
     return scene
 
 
+_GRADUALLY = ("--connect-rate", "250")
+"""Five thousand TLS handshakes at once are more than two cores answer within the ten seconds that a dial may take."""
+
+
 def idles(size: Size) -> Scene:
     """Heartbeats alone, and matches in play."""
     scene = Scene("idle streams")
@@ -75,14 +79,14 @@ def idles(size: Size) -> Scene:
             load = Load(server, size.idle, 3)
             kind = "TLS" if tls else "clear"
             contenders: dict[str, Contender] = {
-                f"ours, {kind}": partial(idle, load, recorder(load), size.settle, size.seconds),
+                f"ours, {kind}": partial(idle, load, recorder(load, "", *_GRADUALLY), size.settle, size.seconds),
                 f"ndjson, {kind}": partial(idle, load, other("ndjson", load), size.settle, size.seconds),
             }
             if not tls:
                 play = Load(server, size.in_play, 3 + int(size.seconds / 5))
                 wait = (size.settle, size.seconds)
                 rate = size.in_play / 5
-                contenders["ours, in play"] = partial(idle, play, recorder(play), *wait, rate=rate)
+                contenders["ours, in play"] = partial(idle, play, recorder(play, "", *_GRADUALLY), *wait, rate=rate)
                 contenders["ndjson, in play"] = partial(idle, play, other("ndjson", play), *wait, rate=rate)
             scene.rounds |= in_turn(contenders, size.rounds)
     for kind, most in (("clear", 20), ("TLS", 64)):

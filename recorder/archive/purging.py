@@ -7,15 +7,15 @@ transaction in which they land (`merging.landing`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy import Connection, Engine, Table, delete, insert, select
 
 from recorder import clock
-from recorder.archive import tables
-from recorder.archive.dialect import parse_url
+from recorder.archive import pruned, tables
+from recorder.archive.dialect import Dialect, parse_url
 from recorder.archive.maintain import writing
 from recorder.archive.merging.load import CARRIED
 from recorder.archive.spool import FILE, forget, spool_url
@@ -53,7 +53,7 @@ def purge(
                 touched |= remove(connection, stream_id, why)
         if vacuum:
             try:
-                left += dialect.scrub(engine, [table for table in _EMPTIED if table in touched])
+                left += rewritten(engine, dialect, touched)
             except BaseException:
                 _log.error("the rows are gone, their bytes are not: purge one of them again, by its feed/sport/id")
                 raise
@@ -70,19 +70,41 @@ def remove(connection: Connection, stream_id: int, why: str) -> set[Table]:
 
     In the transaction that is open on ``connection``, in which the stream has been barred (`Dialect.bar`).
     """
-    at_stream = [table for table in _EMPTIED if connection.execute(_deletion(table, stream_id)).rowcount]
+    touched = emptied(connection, stream_id)
     tombstone = tables.tombstone
-    if connection.execute(select(tombstone.c.stream_id).where(tombstone.c.stream_id == stream_id)).first() is None:
-        connection.execute(insert(tombstone).values(stream_id=stream_id, purged_us=clock.wall_us(), why=why))
-        return set(at_stream)
-    return set(_EMPTIED)  # purged before: perhaps it was stopped on the way
+    at_stream = tombstone.c.stream_id == stream_id
+    known = connection.execute(select(tombstone.c.why).where(at_stream)).first()
+    if known is not None and pruned.read(known.why) is None:
+        return set(_EMPTIED)  # purged before: perhaps it was stopped on the way
+    connection.execute(delete(tombstone).where(at_stream))
+    connection.execute(insert(tombstone).values(stream_id=stream_id, purged_us=clock.wall_us(), why=why))
+    return touched
+
+
+def emptied(connection: Connection, stream_id: int, kept: Collection[Table] = ()) -> set[Table]:
+    """Delete a stream's rows, but for those of the tables ``kept``; return the tables that had any."""
+    emptied = (table for table in _EMPTIED if table not in kept)
+    return {table for table in emptied if connection.execute(_deletion(table, stream_id)).rowcount}
+
+
+def rewritten(engine: Engine, dialect: Dialect, touched: Collection[Table] | None = None) -> list[str]:
+    """Have tables written anew without what was deleted, all that hold streams' rows unless some are said.
+
+    Outside of any transaction. Returns in words where bytes had to be left.
+    """
+    return dialect.scrub(engine, [table for table in _EMPTIED if touched is None or table in touched])
 
 
 def lift(database_url: str, stream_ids: Iterable[int]) -> int:
     """Take tombstones away, so that these streams may be recorded and brought in again; return how many there were."""
+    ids = list(stream_ids)
     with writing(database_url) as (engine, _), engine.begin() as connection:
         tombstone = tables.tombstone
-        return connection.execute(delete(tombstone).where(tombstone.c.stream_id.in_(list(stream_ids)))).rowcount
+        dead = select(tombstone.c.stream_id, tombstone.c.why).where(tombstone.c.stream_id.in_(ids))
+        for stream_id, why in connection.execute(dead).all():
+            if pruned.read(why) is not None:  # what it was called must not stand for a match without a single row
+                emptied(connection, stream_id)
+        return connection.execute(delete(tombstone).where(tombstone.c.stream_id.in_(ids))).rowcount
 
 
 def out_of_reach(database_url: str, spool: Path | None = None) -> list[str]:

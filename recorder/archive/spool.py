@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, delete, exists, insert, select, update
+from sqlalchemy import URL, Connection, delete, exists, insert, or_, select, update
 
 from recorder.archive import tables
 from recorder.archive.dialect import parse_url
@@ -124,6 +124,16 @@ def proven_before(connection: Connection, moment_us: int) -> list[int]:
         .where(stream.ended.is_not(None), shipment.verified_us <= moment_us, ~later)
     )
     return list(connection.execute(old).scalars())
+
+
+def is_proven(connection: Connection, stream_id: int) -> bool:
+    """Whether a stream was found whole in Postgres, and nobody was connected for it since."""
+    shipment, session = tables.shipment.c, tables.session.c
+    since = exists().where(
+        session.stream_id == stream_id, or_(session.closed_us.is_(None), session.closed_us > shipment.verified_us)
+    )
+    found = select(shipment.stream_id).where(shipment.stream_id == stream_id, shipment.verified_us.is_not(None), ~since)
+    return connection.execute(found).first() is not None
 
 
 def take_out(writer: Writer, stream_id: int) -> Future[None]:

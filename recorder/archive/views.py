@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from recorder.archive import timeline_view
-from recorder.archive.dialect import Dialect
+from recorder.archive.dialect import Dialect, Words
 from recorder.archive.score_view import score_findings
 from recorder.archive.timeline_view import STANDS
 
@@ -169,7 +169,8 @@ def streams(dialect: Dialect) -> str:
     """Return the SELECT of one row per stream.
 
     ``state``: ``waiting`` (nothing received yet), ``recording`` (a connection is open), ``interrupted`` (none is, and
-    the match is not over), ``finished``, ``not_played`` (called off, or nothing came for too long).
+    the match is not over), ``finished``, ``not_played`` (called off, or nothing came for too long), ``pruned`` (its
+    rows were moved into a lake: a purge leaves no row of the stream itself beside the tombstone).
     """
     home, away = "AND a.side = 'home'", "AND a.side = 'away'"
     return f"""
@@ -184,6 +185,7 @@ SELECT c.stream_id AS stream_id, c.feed AS feed, c.sport AS sport, c.fixture_id 
   {_last("current_period")} AS current_period,
   coalesce({_last("finished")}, false) AS finished,
   CASE
+    WHEN EXISTS (SELECT 1 FROM tombstone t WHERE t.stream_id = c.stream_id) THEN 'pruned'
     WHEN c.ended = 'not_played' THEN 'not_played'
     WHEN coalesce({_last("finished")}, false) OR c.ended = 'finished' THEN 'finished'
     WHEN EXISTS (SELECT 1 FROM session x WHERE x.stream_id = c.stream_id AND x.closed_us IS NULL) THEN 'recording'
@@ -191,7 +193,7 @@ SELECT c.stream_id AS stream_id, c.feed AS feed, c.sport AS sport, c.fixture_id 
     ELSE 'interrupted'
   END AS state,
   (SELECT count(a.position) FROM action a WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch) AS actions,
-  c.epoch AS epoch,
+  coalesce(c.epoch, 0) AS epoch,
   (SELECT count(g.gap_id) FROM gap g WHERE g.stream_id = c.stream_id AND g.resolved_us IS NULL) AS gaps,
   (SELECT coalesce(a.fixture_seq_num, 1) <= 1 FROM action a
    WHERE a.stream_id = c.stream_id AND a.epoch = c.epoch AND a.position = 0) AS recorded_from_start,
@@ -204,7 +206,7 @@ SELECT c.stream_id AS stream_id, c.feed AS feed, c.sport AS sport, c.fixture_id 
 FROM (SELECT s.*, {current_epoch("s")} AS epoch FROM stream s) c"""
 
 
-def matches(dialect: Dialect) -> str:
+def matches(dialect: Words) -> str:
     """Return the SELECT of one row per fixture; where both feeds were recorded, betting speaks for it."""
     return f"""
 SELECT fixture_id, sport, feeds, label, competition, home_team_id, home_team, away_team_id, away_team,

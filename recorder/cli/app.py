@@ -34,6 +34,7 @@ COMMANDS = {
     "reparse": "reparsing.reparse",
     "export": "exporting.export",
     "publish": "publishing.publish",
+    "prune": "pruning.prune",
     "merge": "merging.merge",
     "purge": "purging.purge",
     "backup": "copying.backup",

@@ -10,6 +10,8 @@ from recorder.errors import UsageError
 from recorder.model import microseconds, moment_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from recorder.query.diffing import Change
     from recorder.query.moments import Moment
     from recorder.query.reading import Reader
@@ -20,8 +22,13 @@ _OF_THE_ACTION = ("action_id", "position", "period", "clock", "type", "team", "p
 _COLUMNS = ("known_at", "what", "stood_s", "detail", "change", *_OF_THE_ACTION)
 
 
-def show_changes(reader: Reader, question: Question, diff: tuple[str, str], zone: tzinfo, form: Format) -> None:
-    """Print what changed; the filters of ``question`` choose among the changes, its moments are ``diff``'s."""
+def show_changes(
+    reader: Reader, question: Question, diff: tuple[str, str], zone: tzinfo, form: Format, mark: Mapping[str, str]
+) -> None:
+    """Print what changed; the filters of ``question`` choose among the changes, its moments are ``diff``'s.
+
+    ``mark``: what every row says beside its own columns.
+    """
     from recorder.query.diffing import changes
     from recorder.query.moments import at
     from recorder.query.timelines import is_shown
@@ -32,7 +39,7 @@ def show_changes(reader: Reader, question: Question, diff: tuple[str, str], zone
     if _is_later(since, until, len(after) < len(before)):
         raise UsageError(f"{diff[1]} is before {diff[0]}: the earlier moment comes first")
     found = [change for change in changes(before, after) if is_shown(change.action, question)]
-    write([_row(change, zone) for change in found], form, ("at", "change"), _COLUMNS)
+    write([{**_row(change, zone), **mark} for change in found], form, ("at", "change"), (*_COLUMNS, *mark))
 
 
 def _known(reader: Reader, question: Question, moment: Moment) -> list[Action]:

@@ -74,6 +74,7 @@ def merge(
 
 def _told(done: Merged) -> str:
     purged = f"; {done.purged} purged here stayed away" if done.purged else ""
+    purged += f"; {done.pruned} pruned here stayed away" if done.pruned else ""
     return f"{done.streams} stream{_s(done.streams)} merged, {done.rows:,} new rows{purged}"
 
 

@@ -82,14 +82,23 @@ def _told(done: Done, to: str) -> str:
 
 def _check(database_url: str, to: str, wanted: Wanted, sealed_after: float, quiet: bool) -> None:
     from recorder.publishing.checking import check
+    from recorder.publishing.keeping import check_pruned
 
     found = list(check(database_url, to, wanted, deadline_s=sealed_after))
+    pruned = list(check_pruned(database_url, to, wanted.fixtures))
+    lost = [one for one in pruned if one.verdict == "differs"]
     differing = [one for one in found if one.verdict == "differs"]
     behind = [one for one in found if one.verdict in ("older", "missing")]
     if not quiet:
-        for one in [*differing, *behind][:_TOLD]:
+        for one in [*lost, *differing, *behind][:_TOLD]:
             say(f"{one.name}: {one.detail or _WORDS[one.verdict]}")
         say(f"{len(found) - len(differing) - len(behind)} of {len(found)} sealed streams are in {to} as in the archive")
+        if pruned:
+            say(f"{len(pruned) - len(lost)} of {len(pruned)} pruned streams are in {to} as they were")
+    if lost:
+        raise DamagedArchive(
+            f"{len(lost)} stream{_s(len(lost))} pruned from the archive, and not in {to} as then: restore a copy of it"
+        )
     if differing:
         raise DamagedArchive(
             f"{len(differing)} stream{_s(len(differing))} of the lake {to} are not what was published: keep both, and "

@@ -84,6 +84,7 @@ def frames(
 ) -> None:
     """Print the stored messages, byte for byte, in position order."""
     from recorder.query.frames import frames as ask
+    from recorder.query.pruned import require_here
     from recorder.query.reading import reading
     from recorder.query.selecting import select_stream
 
@@ -91,6 +92,7 @@ def frames(
         stream, note = select_stream(reader, fixture, feed)
         if note:
             say(note)
+        require_here(reader, stream)
         found = ask(reader, stream.stream_id, control=control)
         if form is FrameFormat.RAW:
             for frame in found:

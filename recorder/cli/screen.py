@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LATE_S = 60.0
 """Heartbeats are written down every 30 s or so: a shorter silence is none."""
 
-_STATES = ("recording", "interrupted", "waiting", "finished", "not_played")
+_STATES = ("recording", "interrupted", "waiting", "finished", "not_played", "pruned")
 _DOUBT_US = 86_400_000_000
 _STARTS_SHOWN = 3
 _TABLE_HEAD = 2

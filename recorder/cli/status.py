@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -198,14 +199,19 @@ def _row(standing: Standing, missing: Mapping[int, int]) -> dict[str, Any]:
         "dialled_at": standing.dialled_at,
         "messages": standing.messages,
         "actions_last_minute": standing.actions_last_minute,
+        "pruned_to": standing.moved.to.lake if standing.moved else None,
+        "pruned_at": standing.moved.at if standing.moved else None,
     }
 
 
 def _tell(seen: Look) -> None:
-    """Spell out the open gaps and what waits for Postgres."""
+    """Spell out the open gaps, what was moved into a lake, and what waits for Postgres."""
     for standing in seen.standings:
         for gap in standing.open_gaps:
             say(f"{standing.stream.fixture_id}: open gap {gap.cause}: {gap.detail}")
+    pruned = Counter(standing.moved.to.lake for standing in seen.standings if standing.moved is not None)
+    for lake, count in sorted(pruned.items()):
+        say(f"{_streams(count)} pruned into {lake}: `recorder timeline FIXTURE --lake {lake}` shows them")
     if seen.waiting:
         say(_backlog(seen.waiting))
 

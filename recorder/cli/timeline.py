@@ -33,7 +33,7 @@ from recorder.extras import need
 from recorder.query.rows import Action, TimelineAction, kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from recorder.query.timelines import Question
 
@@ -62,6 +62,10 @@ def timeline(
     types: Annotated[list[str] | None, typer.Option("--type", help="Only these types; repeatable.")] = None,
     team: Annotated[str | None, typer.Option("--team", help="home, away or a name.")] = None,
     period: Annotated[int | None, typer.Option("--period")] = None,
+    lake: Annotated[
+        str | None,
+        typer.Option("--lake", metavar="URL", help="Of the lake that the match was published to, not of the archive."),
+    ] = None,
     zone: Annotated[str, typer.Option("--tz", help="Zone of the times in the table, e.g. Europe/Paris.")] = "UTC",
     chart: Annotated[
         Path | None, typer.Option("--chart", metavar="FILE", help="Draw it: a .png, .svg or .html file.")
@@ -76,6 +80,7 @@ def timeline(
     from recorder.charts.drawing import draw_match
     from recorder.charts.files import ending
     from recorder.query.moments import known_at
+    from recorder.query.pruned import require_here
     from recorder.query.reading import reading
     from recorder.query.selecting import select_stream
     from recorder.query.timelines import Question
@@ -87,10 +92,11 @@ def timeline(
     if chart is not None:
         ending(chart)
         need("altair", "analysis")
-    with reading(database_url) as reader:
-        stream, note = select_stream(reader, fixture, feed)
+    with _place_of(fixture, feed, database_url, lake) as (url, name), reading(url) as reader:
+        stream, note = select_stream(reader, name, feed)
         if note:
             say(note)
+        require_here(reader, stream)
         at = known_at(reader, stream.stream_id, as_of, as_of_position, as_of_clock, None if zone == "UTC" else tz)
         question = Question(
             stream_id=stream.stream_id,
@@ -103,10 +109,10 @@ def timeline(
             period=period,
         )
         if diff:
-            show_changes(reader, question, diff, tz, form)
+            show_changes(reader, question, diff, tz, form, _mark(lake))
             return
         rows = ask(reader, question)
-        _show(rows, question, tz, form)
+        _show(rows, question, tz, form, _mark(lake))
         if form is Format.TABLE and not quiet and sys.stdout.isatty():
             _show_spark(rows)
         if chart is not None:
@@ -116,12 +122,31 @@ def timeline(
                 say(line)
 
 
-def _show(rows: Sequence[Any], question: Question, zone: tzinfo, form: Format) -> None:
-    found = [dict(row._mapping) for row in rows]
+@contextlib.contextmanager
+def _place_of(fixture: str, feed: str | None, database_url: str, lake: str | None) -> Iterator[tuple[str, str]]:
+    """Give the database that is asked, and the fixture's name there: of a lake the match alone, as it was published."""
+    if lake is None:
+        yield database_url, fixture
+        return
+    from recorder.lake import open as open_lake
+
+    with open_lake(lake) as there:
+        url, name = there.rebuilt(fixture, feed)
+        say(f"from the lake {there.url}: {name} as it was published")
+        yield url, name
+
+
+def _mark(lake: str | None) -> dict[str, str]:
+    """Return what every row says beside its columns when it is not of the archive."""
+    return {} if lake is None else {"lake": lake}
+
+
+def _show(rows: Sequence[Any], question: Question, zone: tzinfo, form: Format, mark: Mapping[str, str]) -> None:
+    found = [{**row._mapping, **mark} for row in rows]
     columns = ("position", "send_type") if question.revisions else ("ordinal",)
     shown = [_row(row, zone) for row in found] if form is Format.TABLE else found
     table = (*columns, "period", "clock", "team", "type", "player", "score", "state", "at")
-    write(shown, form, table, list(kinds(Action if question.revisions else TimelineAction)))
+    write(shown, form, table, [*kinds(Action if question.revisions else TimelineAction), *mark])
 
 
 def _row(row: Mapping[str, Any], zone: tzinfo) -> dict[str, Any]:

@@ -125,6 +125,11 @@ def _judge(counted: Mapping[Verdict, int], unended: int, *, quiet: bool) -> None
     if counted["unproven"]:
         raise Doubt(f"nothing is damaged; of {_streams(streams)} not wholly proven: {counted['unproven']}")
     if not quiet:
+        if counted["pruned"]:
+            say(f"{_streams(counted['pruned'])} pruned into a lake: `recorder publish --to LAKE --check` proves these")
+            streams -= counted["pruned"]
+            if not streams:
+                return
         so_far = f"; not ended yet: {unended}, of which this holds for what is stored so far" if unended else ""
         said = f"{_streams(streams)}: every row is what its stored bytes say{so_far}"
         say(said if streams else "the archive holds no streams")

@@ -23,6 +23,7 @@ from recorder.export.sharing import taken
 from recorder.export.small import write_small
 from recorder.export.state import State, partitions, states
 from recorder.extras import need
+from recorder.query.pruned import purged
 from recorder.query.reading import Reader, reading
 
 Progress = Callable[[int, int], None]
@@ -133,9 +134,11 @@ class _Export:
     # What is there already
 
     def _without_purged(self) -> set[str]:
-        """Drop the streams that were purged since: nobody may have them any more. Return where they were."""
-        purged = {row.stream_id for row in self._reader.rows("SELECT stream_id FROM tombstone")}
-        gone = [self._kept.pop(stream_id) for stream_id in purged & self._kept.keys()]
+        """Drop the streams that were purged since: nobody may have them any more. Return where they were.
+
+        What was only pruned, moved into a lake, stays as it was exported.
+        """
+        gone = [self._kept.pop(stream_id) for stream_id in purged(self._reader) & self._kept.keys()]
         self._done.removed = sorted(entry.name for entry in gone)
         return {entry.partition for entry in gone}
 
@@ -146,7 +149,7 @@ class _Export:
         small = set(self._small())
         needed = {one: small.union(entry.files.values()) for one, entry in self._kept.items()}
         self._gone = {one for one, files in needed.items() if not files <= self._files.keys()}
-        here = {row.stream_id for row in self._reader.rows("SELECT stream_id FROM stream")} if self._gone else set()
+        here = set(selected(self._reader, Wanted())) if self._gone else set()
         self._lost = self._gone - here
         return sorted(self._gone & here - set(wanted))
 

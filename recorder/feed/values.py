@@ -117,9 +117,10 @@ def rfc3339_us(text: str, *, needs_zone: bool = False) -> int:
         raise Unreadable("not an RFC 3339 time" + (" with an offset or Z" if needs_zone else ""))
     try:
         moment = datetime.fromisoformat(text.upper())
-    except ValueError:
+        utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # an offset may lead out of the years that can be written
         raise Unreadable("no time of the calendar") from None
-    return ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH) // _MICROSECOND
+    return (utc - _EPOCH) // _MICROSECOND
 
 
 def time(value: object) -> int:

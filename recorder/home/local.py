@@ -7,12 +7,10 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from recorder.archive.dialect import DiskErrors
-from recorder.archive.load import load
-from recorder.archive.merging.copying import require_welcome
 from recorder.archive.merging.refusals import Purged
 from recorder.archive.writer import Writer
 from recorder.errors import RecorderError
+from recorder.home.stored import StoredStreams
 from recorder.model import StoredStream
 
 
@@ -49,6 +47,9 @@ class Home:
     def __init__(self, local_url: str, failed: Callable[[], None]) -> None:
         self.local_url = local_url
         self.writer = Writer(local_url, failed)
+        self._stored = StoredStreams(self.writer.dialect, self.writer.url)
+        self.gone = dict[int, str]()
+        """Streams that must not be recorded: they were purged from the archive, or pruned into a lake, in words."""
 
     @property
     def readable_url(self) -> str:
@@ -90,10 +91,14 @@ class Home:
         """Learn that a stream is to be recorded again though it has ended."""
 
     async def take(self, stream_id: int) -> StoredStream | None:
-        """Return what is stored of a stream that is to be recorded now; None: it was purged, and must not be."""
+        """Return what is stored of a stream that is to be recorded now; None: it must not be, `gone` tells why."""
         # Whoever recorded it a moment ago has handed over all that he had, which need not be on the disk yet.
         await asyncio.wrap_future(self.writer.flushed())
-        return await asyncio.to_thread(self._stored, stream_id)
+        try:
+            return await self._stored.of(stream_id)
+        except Purged as gone:
+            self.gone[stream_id] = str(gone)
+            return None
 
     async def done(self, stream_id: int, *, ended: bool) -> None:
         """Learn that this run is done with a stream, and whether nobody has to record it any more."""
@@ -111,16 +116,6 @@ class Home:
 
     def close(self) -> RecorderError | None:
         """Store what was submitted and let go of the archive; return what has to be said of rows left behind."""
+        self._stored.close()
         self.writer.close()
         return None
-
-    def _stored(self, stream_id: int) -> StoredStream | None:
-        engine = self.writer.dialect.reader(self.writer.url)
-        try:
-            with DiskErrors(self.writer.dialect, self.writer.url), engine.connect() as connection:
-                require_welcome(connection, stream_id)
-                return load(connection, stream_id)
-        except Purged:
-            return None
-        finally:
-            engine.dispose()

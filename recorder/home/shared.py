@@ -28,6 +28,7 @@ from recorder.archive.spool import rewrite, spool_url, take_out
 from recorder.errors import DatabaseAway, RecorderError
 from recorder.home.local import Backlog, Home, Recording
 from recorder.model import StoredStream
+from recorder.sharing.lease_table import PostgresTable
 from recorder.sharing.leases import Leases
 
 _log = logging.getLogger(__name__)
@@ -135,7 +136,7 @@ class SharedHome(Home):
 
         async with asyncio.TaskGroup() as group:
             leases = self._leases = Leases(
-                self._database_url,
+                PostgresTable(self._database_url),
                 f"{platform.node()} {os.getpid()} {secrets.token_hex(4)}",
                 platform.node(),
                 __version__,
@@ -190,8 +191,10 @@ class SharedHome(Home):
             try:
                 if clock.elapsed_ns() >= self._away_until_ns:
                     await _to_its_end(self._fetch, stream_id)
-            except Purged:
-                await self._forget(stream_id)
+            except Purged as gone:
+                self.gone[stream_id] = str(gone)
+                if gone.to is None:  # else the spool may hold what nobody else has: the shipper looks
+                    await self._forget(stream_id)
                 return None
             except Exception as error:
                 if self.writer.error is not None:

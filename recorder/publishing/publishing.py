@@ -13,6 +13,7 @@ from recorder.publishing.forms import Form
 from recorder.publishing.places import held, place_of, told_of
 from recorder.publishing.tables import version_of
 from recorder.publishing.taking import Named, batches, take
+from recorder.query.pruned import purged
 from recorder.query.reading import Reader, reading
 from recorder.query.sealed import sealed
 
@@ -28,7 +29,8 @@ Progress = Callable[[int, int], None]
 class Done:
     """What a publish did; all but the last count streams.
 
-    ``open``: those that are wanted, and not sealed yet. ``removed``: what was purged from the archive.
+    ``open``: those that are wanted, and not sealed yet. ``removed``: what was purged from the archive; what was only
+    pruned stays.
     """
 
     written: int = 0
@@ -94,8 +96,8 @@ class _Publishing:
 
     def _remove_purged(self) -> None:
         """Remove what was purged from the archive: nobody may have it any more."""
-        purged = {row.stream_id for row in self._reader.rows("SELECT stream_id FROM tombstone")}
-        gone = [one for one in self._named.values() if one.stream_id in purged]
+        dead = purged(self._reader)
+        gone = [one for one in self._named.values() if one.stream_id in dead]
         if gone:
             self._lake.remove(gone)
         self._done.removed = [one.stream_id for one in gone]

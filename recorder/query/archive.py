@@ -15,6 +15,7 @@ from recorder.query.diffing import Change, changes
 from recorder.query.frames import frames
 from recorder.query.listing import Filter, fixtures
 from recorder.query.moments import at_time, known_at
+from recorder.query.pruned import require_here
 from recorder.query.reading import Reader, reading
 from recorder.query.results import Rows, rows_of
 from recorder.query.rows import (
@@ -203,6 +204,7 @@ class Archive:
         fixture_id = None
         if fixture is not None:
             row, _ = select_stream(self._reader, fixture, feed)
+            require_here(self._reader, row)
             fixture_id, feed = row.fixture_id, row.feed
         return walking.walk(self._reader, walking.Route(_us(since), _us(until), sport, feed, fixture_id))
 
@@ -217,7 +219,9 @@ class Archive:
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def _select(self, fixture: str, feed: str | None) -> int:
-        stream_id: int = select_stream(self._reader, fixture, feed)[0].stream_id
+        row, _ = select_stream(self._reader, fixture, feed)
+        require_here(self._reader, row)
+        stream_id: int = row.stream_id
         return stream_id
 
     def _of_stream(self, view: type[V], name: str, order: str, stream_id: int) -> Rows[V]:

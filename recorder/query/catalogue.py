@@ -58,11 +58,19 @@ def entries_by_id(reader: Reader, beginning: str) -> list[Entry]:
 
 
 def first_occurred(stream: str) -> str:
-    """Return SQL for the own time of the first packet that tells one, of the stream ``stream``: by key, one row."""
-    return (
-        f"(SELECT a.occurred_us FROM action a WHERE a.stream_id = {stream} AND a.occurred_us IS NOT NULL "
-        "ORDER BY a.epoch, a.position LIMIT 1)"
+    """Return SQL for the own time of the first packet that tells one, of the stream ``stream``: by key, one row.
+
+    Of a stream that was pruned its own row tells it: it has no packets here, and its tombstone beside it.
+    """
+    first = (
+        f"SELECT a.occurred_us FROM action a WHERE a.stream_id = {stream} AND a.occurred_us IS NOT NULL "
+        "ORDER BY a.epoch, a.position LIMIT 1"
     )
+    kept = (
+        "SELECT p.rest_starts_us FROM stream p JOIN tombstone d ON d.stream_id = p.stream_id "
+        f"WHERE p.stream_id = {stream}"
+    )
+    return f"coalesce(({first}), ({kept}))"
 
 
 def date_of(reader: Reader, stream_id: int) -> str:

@@ -13,10 +13,11 @@ from recorder import clock
 from recorder.archive.dialect import Dialect
 from recorder.model import FIXTURE, microseconds
 from recorder.query.catalogue import first_occurred, slug
+from recorder.query.pruned import Moved, told
 from recorder.query.reading import Reader
 from recorder.query.rows import StreamRow, kinds
 
-ENDED = frozenset({"finished", "not_played"})
+ENDED = frozenset({"finished", "not_played", "pruned"})
 """The states of a stream of which nothing more is expected."""
 
 _MINUTE_US = 60_000_000
@@ -88,6 +89,8 @@ class Standing:
     """The own time of the first packet that tells one."""
     clock_seconds: int | None
     """The match clock that the newest action's packet tells."""
+    moved: Moved | None = None
+    """Where its rows were moved to, None where they are here."""
 
     @property
     def has_ended(self) -> bool:
@@ -155,6 +158,7 @@ def _standing(row: Row[Any], now_us: int, open_gaps: list[Row[Any]]) -> Standing
         open_gaps=open_gaps,
         first_occurred_at=row.first_occurred_at,
         clock_seconds=row.clock_seconds,
+        moved=told(row.why, row.purged_us),
     )
 
 
@@ -210,7 +214,7 @@ SELECT {", ".join(_columns(dialect))},
   CASE WHEN {_newest("received_us")} >= :since_us THEN (
     SELECT count(a.position) FROM action a WHERE a.stream_id = v.stream_id AND a.epoch = v.epoch
       AND a.position > {_newest("position")} - {_MOST_IN_A_MINUTE} AND a.received_us >= :since_us
-  ) ELSE 0 END AS actions_last_minute
+  ) ELSE 0 END AS actions_last_minute, d.why AS why, d.purged_us AS purged_us
 FROM streams v
 JOIN stream t ON t.stream_id = v.stream_id
 LEFT JOIN (
@@ -221,4 +225,5 @@ LEFT JOIN (
     CAST(sum({numbered}) FILTER (WHERE x.closed_us IS NULL) AS BIGINT) AS messages_numbered
   FROM session x GROUP BY x.stream_id
 ) h ON h.stream_id = v.stream_id
+LEFT JOIN tombstone d ON d.stream_id = v.stream_id
 WHERE v.channel <> '{FIXTURE}' AND {which}"""

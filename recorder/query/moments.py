@@ -37,7 +37,9 @@ def at_time(said: str | datetime, zone: tzinfo | None = None) -> Moment:
     """
     try:
         when = datetime.fromisoformat(said) if isinstance(said, str) else said
-    except ValueError:
+        if isinstance(when, datetime):
+            when.astimezone(zone)  # an offset may lead out of the years that can be written
+    except (ValueError, OverflowError):
         when = None
     if not isinstance(when, datetime):
         raise UsageError(f"{said!r} is no time; expected e.g. {_EXAMPLE}")

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from recorder.archive import views
+from recorder.query.listing import ENDED
 from recorder.query.reading import Reader
 
 # By key, whatever there is of a stream already: this is asked several times a second.
@@ -67,7 +68,7 @@ class Tail:
         """Say whether every stream that is followed has ended, and there is one."""
         which, parameters = self._which()
         rows = self.reader.rows(f"SELECT s.state AS state FROM streams s WHERE {which}", parameters)
-        return bool(rows) and {row.state for row in rows} <= {"finished", "not_played"}
+        return bool(rows) and {row.state for row in rows} <= ENDED
 
     def _which(self) -> tuple[str, dict[str, int]]:
         named = {f"id_{at}": stream_id for at, stream_id in enumerate(self.stream_ids)}

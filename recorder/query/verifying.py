@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from recorder import clock
 from recorder.archive.dialect import driver_error
+from recorder.archive.merging.load import CARRIED
 from recorder.errors import UsageError
 from recorder.feed.standing import Ended
 from recorder.model import Speed, Stream
@@ -26,6 +27,7 @@ from recorder.query.proving.gaps import prove_audits, prove_gaps, prove_told
 from recorder.query.proving.lists import ListCheck, begun
 from recorder.query.proving.orphans import orphans
 from recorder.query.proving.sessions import prove_ends, prove_sessions
+from recorder.query.pruned import moved_stream
 from recorder.query.reading import Reader
 from recorder.query.selecting import select_streams
 
@@ -76,6 +78,10 @@ class _Check:
             detail = f"its id is {self._stored_id}, and its name makes {self._stream.stream_id}"
             self._certificate.add(Finding("stream", detail))
         try:
+            self._certificate.moved = moved_stream(self._reader, self._stored_id)
+            if self._certificate.moved is not None:
+                self._prove_moved()
+                return self._certificate
             self._load()
             self._prove()
         except DBAPIError as error:
@@ -90,6 +96,14 @@ class _Check:
 
     def _rows(self, table: str, key: str) -> list[Row[Any]]:
         return self._reader.rows(_ALL.format(table=table, key=key), {"id": self._stored_id})
+
+    def _prove_moved(self) -> None:
+        """See to it that of a stream that was pruned there is nothing left: half a match would pass for a whole one."""
+        self._certificate.ended = self._rows("stream", "stream_id")[0].ended
+        for table in CARRIED[1:]:
+            statement = f"SELECT 1 FROM {table.name} WHERE stream_id = :id LIMIT 1"
+            if self._reader.rows(statement, {"id": self._stored_id}):
+                self._certificate.add(Finding(table.name, f"rows of a stream that was {self._certificate.moved}"))
 
     def _load(self) -> None:
         """Read the few rows that everything else is held against."""

@@ -36,6 +36,7 @@ _NEVER = {
 }
 _NAMED_EACH_TIME = {
     "purge": frozenset({"feed", "competition", "before"}),
+    "prune": frozenset({"lake", "older-than"}),
 }
 """What these commands remove for good is chosen by these options, never by what was once exported and forgotten."""
 

@@ -127,7 +127,7 @@ def test_odd_clock(clock: str) -> None:
     [("1970-01-01T00:00:00Z", 0), ("2023-05-14T13:36:57.372386Z", 1684071417372386),
      ("1970-01-01T00:00:01.5", 1_500_000),
      ("1970-01-01T01:00:00+01:00", 0), ("1969-12-31T23:59:59.9999999Z", -1), ("1970-01-01t00:00:00.0000019z", 1),
-     ("1970-01-01 00:00:00-00:30", 1_800_000_000), ("0001-01-01T00:00:00+23:59", -62135683140000000)],
+     ("1970-01-01 00:00:00-00:30", 1_800_000_000)],
 )  # fmt: skip
 def test_time(text: str, microseconds: int) -> None:
     """Times are microseconds UTC; no zone means UTC and finer fractions are cut."""
@@ -137,9 +137,9 @@ def test_time(text: str, microseconds: int) -> None:
 @pytest.mark.parametrize("text", ["", "now", "2024-02-30T00:00:00Z", "2024-01-01", "20240101T000000Z",
      "2024-W01-1T00:00:00Z",
                                   "0000-01-01T00:00:00Z", "2024-01-01T25:00:00Z",
-     "2024-01-01T00:00:00+99:00"])  # fmt: skip
+     "2024-01-01T00:00:00+99:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-01:00"])  # fmt: skip
 def test_no_time(text: str) -> None:
-    """What is no RFC 3339 time leaves the column empty."""
+    """What is no RFC 3339 time, or lies in no year that has four digits in UTC, leaves the column empty."""
     row = action(f'"timestamp":"{text}"')
     assert row.occurred_us is None
     assert row.parse_error is not None

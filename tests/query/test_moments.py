@@ -42,7 +42,19 @@ def test_one_reading_where_there_is_one() -> None:
         at_time("2016-06-10T19:02:00", ZoneInfo("UTC"))
 
 
-@pytest.mark.parametrize("said", ["soon", "", "19:02", "2016-13-01T00:00:00Z", date(2016, 6, 10), 5])
+@pytest.mark.parametrize(
+    "said",
+    [
+        "soon",
+        "",
+        "19:02",
+        "2016-13-01T00:00:00Z",
+        "0001-01-01T00:00:00+14:00",
+        "0001-01-01T00:00:00",
+        date(2016, 6, 10),
+        5,
+    ],
+)
 def test_no_time(said: Any) -> None:
     """What is none is told with an example."""
     with pytest.raises(UsageError, match=r"expected e\.g\. 2016-06-10T19:02:00Z"):

@@ -293,8 +293,8 @@ def survey(source: Connection, target: Connection, stream_id: int, now_us: int) 
 
 
 def require_welcome(target: Connection, stream_id: int) -> None:
-    """Raise Purged when the stream was purged from the archive, and must not come back."""
+    """Raise Purged when the stream was purged from the archive, or pruned, and must not come back."""
     tombstone = tables.tombstone.c
-    found = target.execute(select(tombstone.purged_us).where(tombstone.stream_id == stream_id)).first()
+    found = target.execute(select(tombstone.why).where(tombstone.stream_id == stream_id)).first()
     if found is not None:
-        raise Purged(stream_id)
+        raise Purged(stream_id, found.why)

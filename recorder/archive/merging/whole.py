@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import URL, Connection, Engine, event, select
+from sqlalchemy import URL, Connection, Engine, event, exists, select
 from sqlalchemy.engine import ExceptionContext
 
 from recorder import clock
@@ -27,7 +27,7 @@ _ATTEMPTS = 20
 class Merged:
     """What a merge did. ``rows``: frames and actions that were new. ``new_epochs``: lists that were new to streams
     that were there, ``clashes`` how many of them are of recordings that differ. ``purged``: streams that must not come
-    back.
+    back; ``pruned``: those whose rows are in a lake.
     """
 
     streams: int = 0
@@ -35,6 +35,7 @@ class Merged:
     new_epochs: int = 0
     clashes: int = 0
     purged: int = 0
+    pruned: int = 0
 
     def add(self, other: Merged) -> None:
         """Count what another one has counted."""
@@ -43,6 +44,7 @@ class Merged:
         self.new_epochs += other.new_epochs
         self.clashes += other.clashes
         self.purged += other.purged
+        self.pruned += other.pruned
 
 
 def merge(
@@ -78,8 +80,9 @@ def merge(
             try:
                 with source.standing_still() as here:
                     merged.add(merge_stream(here, there, dialect, stream_id))
-            except Purged:
-                merged.purged += 1
+            except Purged as gone:
+                merged.purged += gone.to is None
+                merged.pruned += gone.to is not None
         progress(len(wanted), len(wanted))
     return merged
 
@@ -100,9 +103,13 @@ class Source:
             yield self._connection
 
     def stream_ids(self, fixtures: Sequence[str] = ()) -> list[int]:
-        """Return all streams, or those of some fixtures, in the order in which they were made known."""
-        stream = tables.stream.c
-        wanted = select(stream.stream_id).order_by(stream.created_us, stream.stream_id)
+        """Return all streams, or those of some fixtures, in the order in which they were made known.
+
+        Those that were pruned have no rows here that could be brought anywhere.
+        """
+        stream, tombstone = tables.stream.c, tables.tombstone.c
+        is_pruned = exists().where(tombstone.stream_id == stream.stream_id)
+        wanted = select(stream.stream_id).where(~is_pruned).order_by(stream.created_us, stream.stream_id)
         if fixtures:
             wanted = wanted.where(stream.fixture_id.in_([fixture.lower() for fixture in fixtures]))
         with self.standing_still() as connection:

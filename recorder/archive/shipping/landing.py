@@ -19,6 +19,7 @@ from recorder.archive.merging.landing import land
 from recorder.archive.merging.load import Load, place
 from recorder.archive.merging.refusals import Conflict, Purged
 from recorder.archive.shipping.noting import Noted, Notes
+from recorder.archive.spool import is_proven
 from recorder.errors import DamagedArchive, IdentityClash
 from recorder.operations import AddAction, AddFrame
 
@@ -33,6 +34,7 @@ _SURVEYS_AT_ONCE = 20
 _SURVEY_S = 0.1
 """Comparing takes longer than shipping: what is being recorded must not wait for many matches of last week."""
 _CONFLICTS = 20
+_LIFT = "`recorder purge --lift` and its name let it in"
 """How often in a row other recorders may have been faster; more of them are a defect."""
 
 _PAYLOAD = place(tables.frame.c.payload)
@@ -135,12 +137,19 @@ class Landing:
         if self._notes.set_apart(stream_id, why):
             _log.error("%s does not take stream %d, which stays in the spool: %s", self._place, stream_id, why)
 
-    def drop(self, stream_id: int) -> None:
-        """Learn that a stream was purged: nothing of it may come back, nor stay in the spool."""
+    def drop(self, gone: Purged) -> None:
+        """Learn that a stream was purged: nothing of it may come back, nor stay in the spool.
+
+        What was only pruned, moved into a lake, stays there while it was not found whole in Postgres before.
+        """
+        stream_id = gone.stream_id
+        if gone.to is not None and not is_proven(self._source, stream_id):
+            self.set_aside(stream_id, f"its rows were {gone}, and here may be more; {_LIFT}")
+            return
         self.copied.pop(stream_id, None)
         if self._notes.drop(stream_id):
-            said = "stream %d was purged from %s: no longer recorded, it leaves the spool"
-            _log.warning(said, stream_id, self._place)
+            said = "stream %d was %s from %s: no longer recorded, it leaves the spool"
+            _log.warning(said, stream_id, "purged" if gone.to is None else "pruned", self._place)
             self._purged(stream_id)
 
     def _ship(self, taken: dict[int, Noted]) -> None:
@@ -154,7 +163,7 @@ class Landing:
                     self.set_aside(stream_id, "it changes there each time that it was compared")
             self._put_back(taken)
         except Purged as purged:
-            self.drop(purged.stream_id)
+            self.drop(purged)
             self._put_back(taken)
         except Exception as error:
             if not is_of_one_stream(error):

@@ -11,6 +11,7 @@ from recorder import clock
 from recorder.archive import tables
 from recorder.archive.deadline import Cutter
 from recorder.archive.merging.proving import prove
+from recorder.archive.merging.refusals import Purged
 from recorder.archive.shipping.landing import Landing, first_line, is_of_one_stream
 from recorder.archive.shipping.noting import Notes
 from recorder.archive.spool import forget, is_at_rest, note_end, note_proof, proven_before, unended, unproven
@@ -118,18 +119,18 @@ class Leaving:
 
     def _heed_tombstones(self) -> None:
         """Drop what was purged of all that the spool holds: of what is over or silent nothing is shipped."""
-        tombstone = tables.tombstone.c.stream_id
+        tombstone = tables.tombstone.c
         held = list(self._source.execute(select(tables.stream.c.stream_id)).scalars())
         with self._cutter.deadline(self._patience_s), self._target.begin():
             purged = [
-                stream_id
+                Purged(stream_id, why)
                 for start in range(0, len(held), 500)
-                for stream_id in self._target.execute(
-                    select(tombstone).where(tombstone.in_(held[start : start + 500]))
-                ).scalars()
+                for stream_id, why in self._target.execute(
+                    select(tombstone.stream_id, tombstone.why).where(tombstone.stream_id.in_(held[start : start + 500]))
+                )
             ]
-        for stream_id in purged:
-            self._landing.drop(stream_id)
+        for gone in purged:
+            self._landing.drop(gone)
 
     # On the writer's thread: so nothing of the stream can be recorded meanwhile, nor be begun without our knowing
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from recorder.model import Stream
+from recorder.query.pruned import Moved
 from recorder.query.scores import ScoreFinding
 
-Verdict = Literal["complete", "complete-with-vendor-gaps", "unproven", "damaged"]
-VERDICTS: tuple[Verdict, ...] = ("complete", "complete-with-vendor-gaps", "unproven", "damaged")
+Verdict = Literal["complete", "complete-with-vendor-gaps", "unproven", "damaged", "pruned"]
+VERDICTS: tuple[Verdict, ...] = ("complete", "complete-with-vendor-gaps", "unproven", "damaged", "pruned")
 
 MOST_FINDINGS = 100
 """How many findings of one stream are told; the others are counted."""
@@ -154,6 +155,8 @@ class Certificate:
     gaps: list[Any] = field(default_factory=list)
     audits: list[Any] = field(default_factory=list)
     parsers: Counter[int] = field(default_factory=Counter)
+    moved: Moved | None = None
+    """Where its rows were moved to: then there is nothing here to be proven."""
 
     def add(self, found: Finding) -> None:
         """Count a finding, and keep it while there are not too many."""
@@ -169,7 +172,7 @@ class Certificate:
     @property
     def notes(self) -> list[str]:
         """What is no doubt of ours, in words."""
-        return [*self.gap_notes, *map(str, self.score_findings)]
+        return [*([str(self.moved)] if self.moved else []), *self.gap_notes, *map(str, self.score_findings)]
 
     @property
     def score(self) -> str:
@@ -182,6 +185,8 @@ class Certificate:
         """Return one word for it; ``strict``: what is only noted is a doubt as well."""
         if self.damage:
             return "damaged"
+        if self.moved is not None:
+            return "pruned"
         if self.doubts or (strict and self.notes):
             return "unproven"
         return "complete-with-vendor-gaps" if self.gap_notes else "complete"

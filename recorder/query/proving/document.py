@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from msgspec import structs
+
 from recorder import __version__
 from recorder.feed.actions import PARSER
 from recorder.model import moment_text
@@ -17,6 +19,7 @@ from recorder.query.proving.certificate import (
     Finding,
     Listed,
 )
+from recorder.query.pruned import Moved
 
 FORMAT = 1
 """Which fields there are and what they mean; raised when one goes or changes its meaning, not when one is added."""
@@ -48,7 +51,8 @@ def document(certificate: Certificate, *, strict: bool = False) -> dict[str, Any
         "score": certificate.score,
         "score_rules": list(certificate.rules),
         "score_findings": [asdict(finding) for finding in certificate.score_findings],
-        "proves": [] if certificate.damage else list(PROVES),
+        "pruned": _pruned(certificate.moved),
+        "proves": [] if certificate.damage or certificate.moved else list(PROVES),
         "does_not_prove": list(DOES_NOT_PROVE),
     }
 
@@ -91,6 +95,11 @@ def _roots(certificate: Certificate) -> dict[str, str | None]:
         "content_root": None if current is None else current.content_root.hex(),
         "bytes_root": None if current is None else current.bytes_root.hex(),
     }
+
+
+def _pruned(moved: Moved | None) -> dict[str, Any] | None:
+    """Return where the rows were moved to, and what they came to then."""
+    return None if moved is None else {"at": moved.at, **structs.asdict(moved.to)}
 
 
 def _list(epoch: int, listed: Listed, certificate: Certificate) -> dict[str, Any]:
