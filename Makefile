@@ -20,7 +20,7 @@ define MEASURE
 	$(BIN)/python -m tests.covering $(MEASURED)/report.json $(JUDGED)
 endef
 
-.PHONY: help demo test coverage coverage-all lint types mutants season campaign loop citus sbom audit-dependencies bench bench-chains bench-export bench-instructions bench-layout bench-merge bench-replay bench-shipping bench-timeline bench-verify bench-web image man settings requirements clean
+.PHONY: help demo test coverage coverage-all lint types mutants season campaign loop citus sbom audit-dependencies bench bench-chains bench-export bench-instructions bench-lake bench-layout bench-merge bench-replay bench-shipping bench-timeline bench-verify bench-web image man settings requirements clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -102,6 +102,9 @@ bench-web: $(VENV)/ready $(VENV)/postgres  ## pages against the queries behind t
 
 bench-export: $(VENV)/ready  ## Parquet against ORM objects, DuckDB over the files against SQLite over the rows
 	$(BIN)/python -m benchmarks.export
+
+bench-lake: $(VENV)/ready  ## one question over all matches: DuckDB over a lake against SQLite over the rows
+	$(BIN)/python -m benchmarks.lake
 
 bench-layout: $(VENV)/ready $(VENV)/postgres  ## bytes on disk per action: of the archive, by part, and by table layout
 	$(BIN)/python -m benchmarks.layout

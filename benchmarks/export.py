@@ -41,6 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, registry
 from sqlalchemy.types import TypeDecorator
 
+from benchmarks.copies import fill
 from recorder.archive import tables
 from recorder.archive.dialect import parse_url
 from recorder.export.asking import asked
@@ -49,16 +50,13 @@ from recorder.export.columns import select as select_of
 from recorder.export.partitions import no_collection
 from recorder.export.state import partitions
 from recorder.export.writing import export
-from recorder.model import Stream
 from recorder.query.rows import Json
-from tests.archive.filling import Filled, recorded, stream_of
+from tests.archive.filling import Filled, recorded
 from tests.postgres import PostgresServer
-from tests.vendor import load, names
 
 COPIES = int(sys.argv[1]) if len(sys.argv) > 1 else 100
 ON_POSTGRES = sys.argv[2:] == ["postgres"]
 PROCESSES = os.cpu_count() or 1
-_COPIED = (tables.stream, tables.epoch, tables.session, tables.action)
 
 MINUTES = """
     SELECT period, clock_seconds / 60 + 1 AS minute, count(*) AS goals FROM {timeline}
@@ -68,31 +66,6 @@ STANDING = """(
     FROM read_parquet('{out}/**/*.parquet', hive_partitioning = true)
     WHERE is_current AND known_until IS NULL AND lower(send_type) NOT IN ('deleted', 'cancelled')
 )"""
-
-
-def fill(filled: Filled) -> int:
-    """Record every match once, copy its rows but for frames under other names; return how many actions there are."""
-    streams = []
-    for name in names():
-        filled.write(*recorded(match := load(name)))
-        streams.append(stream_of(match))
-    parsed, dialect = parse_url(filled.url)
-    with dialect.writer(parsed).connect() as connection:
-        for stream in streams:
-            with connection.begin():
-                for copy in range(1, COPIES):
-                    _copy(connection, stream, Stream(stream.feed, stream.sport, f"{stream.fixture_id}-{copy}"))
-        with connection.begin():
-            return int(connection.execute(text("SELECT count(*) FROM action")).scalar_one())
-
-
-def _copy(connection: Connection, stream: Stream, other: Stream) -> None:
-    for table in _COPIED:
-        said = {"stream_id": ":other", "fixture_id": ":fixture"}
-        columns = ", ".join(said.get(name, name) for name in table.columns.keys())  # noqa: SIM118
-        statement = f"INSERT INTO {table.name} SELECT {columns} FROM {table.name} WHERE stream_id = :stream"
-        asked = {"other": other.stream_id, "stream": stream.stream_id, "fixture": other.fixture_id}
-        connection.execute(text(statement), {key: value for key, value in asked.items() if f":{key}" in statement})
 
 
 # -- (a) ---------------------------------------------------------------------------------------------------------------
@@ -234,7 +207,7 @@ def main() -> None:
         if ON_POSTGRES:
             server = stack.enter_context(PostgresServer())
             filled = Filled(directory / "archive.db", server.url(server.archive()))
-        actions = fill(filled)
+        actions = fill(filled, COPIES, recorded)
         print(f"{actions:,} actions, {COPIES} matches a date, {parse_url(filled.url)[1].name}", flush=True)
         take_turns(filled.url, directory / "out", actions)
         if not ON_POSTGRES:

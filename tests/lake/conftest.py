@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import random
 import shutil
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.request import Request, urlopen
 
 import pytest
@@ -15,6 +17,7 @@ from moto.server import ThreadedMotoServer
 from typer.testing import CliRunner
 
 from recorder.cli import publishing
+from recorder.model import Stream
 from recorder.operations import EndStream, Operation
 from tests.archive.filling import START_US, Filled, close_session, recorded, stream_of
 from tests.cli.conftest import log_as_it_was
@@ -35,11 +38,11 @@ def over(match: Match) -> list[Operation]:
     return [*recorded(match), EndStream(stream_of(match).stream_id, "finished", "said so")]
 
 
-def ended(told: Told) -> Told:
+def ended(told: Told, how: Literal["finished", "not_played"] = "finished") -> Told:
     """End a made match: sealed, since that was long ago."""
     told.operations += [
         close_session(told.stream, told.session_id, START_US + 10**9),
-        EndStream(told.stream.stream_id, "finished", "said so"),
+        EndStream(told.stream.stream_id, how, "said so"),
     ]
     return told
 
@@ -50,6 +53,36 @@ def small(actions: int = 3) -> Told:
     for number in range(actions):
         told.add(packet(number))
     return ended(told)
+
+
+MANY = 2_000
+SPORTS = ("soccer", "v2/volleyball", "snooker", "américan football")
+
+
+def varied(number: int) -> Told:
+    """Return a made match that is over, of any sport and either feed, from its number alone."""
+    chance = random.Random(number)
+    told = Told(Stream(chance.choice(("betting", "media")), chance.choice(SPORTS), f"many-{number}"))
+    for action in range(chance.randrange(1, 7)):
+        told.add(packet(action, player={"name": chance.choice(("Müller", "大谷", "O'Neil", "=1+1", "\u202eRTL"))}))
+        if chance.random() < 0.2:
+            told.add(packet(action, sendType="Deleted"))
+        if chance.random() < 0.1:
+            told.reconnect()
+    if chance.random() < 0.1:
+        told.gap(1, resolved=chance.random() < 0.5, detail="a hole; ünïcode")
+    if chance.random() < 0.1:
+        told.fork(chance.randrange(told.positions)).add(packet(99, fixtureActionType="Own Goal"))
+    return ended(told, "not_played" if chance.random() < 0.02 else "finished")
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """The bundled matches and two thousand made ones, all sealed; for reading only."""
+    filled = Filled(tmp_path_factory.mktemp("many") / "archive.db")
+    filled.write(*(operation for name in BUNDLED for operation in over(load(name))))
+    filled.write(*(operation for number in range(MANY) for operation in varied(number).operations))
+    return filled
 
 
 @pytest.fixture(scope="session")

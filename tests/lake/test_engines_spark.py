@@ -93,6 +93,14 @@ def test_the_views_and_digests_in_spark_are_those_of_the_archive(
     assert ran == ({"0", "1"} if is_cluster(session) else {"driver"})
 
 
+@pytest.mark.parametrize("session", [TWO_PROCESSES], indirect=True)
+def test_every_digest_of_two_thousand_matches_is_the_archives(session: Any, many: Filled, folder: str) -> None:
+    publish(many.url, folder, Form.PARQUET)
+    ask = asking(session, folder)
+    assert tuples(ask(DIGESTS)) == digests(many)
+    assert_contents(tuples(ask(MESSAGES)), tuples(ask(PLACES)), many)
+
+
 @pytest.mark.parametrize("session", [LOCAL], indirect=True)
 def test_a_lake_without_an_action_has_every_view(session: Any, tmp_path: Path, folder: str) -> None:
     """Its tables have no files."""
