@@ -66,12 +66,13 @@ def recorder(load: Load, url: str = "", *options: str) -> Started:
     return start
 
 
-def other(kind: str, load: Load, url: str = "") -> Started:
-    """Return what starts a rival."""
+def other(kind: str, load: Load, url: str = "", *, endless: bool = False) -> Started:
+    """Return what starts a rival, which ends when it has kept all frames; ``endless``: for it counts heartbeats too."""
 
     def start(directory: Path, streams: int) -> AbstractContextManager[Running]:
         place = url or (f"sqlite:///{directory}/archive.db" if kind == "orm" else "")
-        return rival(kind, directory, load.server, streams, streams * load.length, place)
+        frames = sys.maxsize if endless else streams * load.length
+        return rival(kind, directory, load.server, streams, frames, place)
 
     return start
 
@@ -136,9 +137,9 @@ def idle(load: Load, start: Started, settle: float, seconds: float, *, rate: flo
     share = 0.0
     for streams in (1, load.streams):
         load.server.ask(streams=streams, length=load.length)
+        load.server.ask(idle=5.0)  # from the start: until all are connected the first would be taken for dead
         with fresh() as directory, start(directory, streams) as running:
             running.wait_for_clients(load.server, streams)
-            load.server.ask(idle=5.0)
             time.sleep(settle)
             cpu, began = running.cpu_s(), time.monotonic()
             if rate and streams > 1:

@@ -80,14 +80,16 @@ def idles(size: Size) -> Scene:
             kind = "TLS" if tls else "clear"
             contenders: dict[str, Contender] = {
                 f"ours, {kind}": partial(idle, load, recorder(load, "", *_GRADUALLY), size.settle, size.seconds),
-                f"ndjson, {kind}": partial(idle, load, other("ndjson", load), size.settle, size.seconds),
+                f"ndjson, {kind}": partial(idle, load, other("ndjson", load, endless=True), size.settle, size.seconds),
             }
             if not tls:
                 play = Load(server, size.in_play, 3 + int(size.seconds / 5))
                 wait = (size.settle, size.seconds)
                 rate = size.in_play / 5
                 contenders["ours, in play"] = partial(idle, play, recorder(play, "", *_GRADUALLY), *wait, rate=rate)
-                contenders["ndjson, in play"] = partial(idle, play, other("ndjson", play), *wait, rate=rate)
+                contenders["ndjson, in play"] = partial(
+                    idle, play, other("ndjson", play, endless=True), *wait, rate=rate
+                )
             scene.rounds |= in_turn(contenders, size.rounds)
     for kind, most in (("clear", 20), ("TLS", 64)):
         mine, bare, which = f"ours, {kind}", f"ndjson, {kind}", f"{size.idle} streams, {kind}"

@@ -126,13 +126,15 @@ def proven_before(connection: Connection, moment_us: int) -> list[int]:
     return list(connection.execute(old).scalars())
 
 
-def is_proven(connection: Connection, stream_id: int) -> bool:
-    """Whether a stream was found whole in Postgres, and nobody was connected for it since."""
-    shipment, session = tables.shipment.c, tables.session.c
+def may_hold_more(connection: Connection, stream_id: int) -> bool:
+    """Whether a stream is in the spool and was not found whole in Postgres, or somebody was connected for it since."""
+    stream, shipment, session = tables.stream.c, tables.shipment.c, tables.session.c
     since = exists().where(
         session.stream_id == stream_id, or_(session.closed_us.is_(None), session.closed_us > shipment.verified_us)
     )
-    found = select(shipment.stream_id).where(shipment.stream_id == stream_id, shipment.verified_us.is_not(None), ~since)
+    proven = exists().where(shipment.stream_id == stream_id, shipment.verified_us.is_not(None), ~since)
+    # In one statement: on another thread the stream may be leaving just now, row and proof together.
+    found = select(stream.stream_id).where(stream.stream_id == stream_id, ~proven)
     return connection.execute(found).first() is not None
 
 

@@ -103,9 +103,9 @@ def _told(done: Done, to: Path) -> str:
 
 
 def _brought(done: Merged) -> str:
-    purged = f"; {done.purged} purged here stayed away" if done.purged else ""
-    purged += f"; {done.pruned} pruned here stayed away" if done.pruned else ""
-    return f"{done.streams} stream{_s(done.streams)} imported, {done.rows:,} new rows{purged}"
+    from recorder.cli.merging import stayed_away
+
+    return f"{done.streams} stream{_s(done.streams)} imported, {done.rows:,} new rows{stayed_away(done)}"
 
 
 def _s(count: int) -> str:

@@ -73,9 +73,13 @@ def merge(
 
 
 def _told(done: Merged) -> str:
-    purged = f"; {done.purged} purged here stayed away" if done.purged else ""
-    purged += f"; {done.pruned} pruned here stayed away" if done.pruned else ""
-    return f"{done.streams} stream{_s(done.streams)} merged, {done.rows:,} new rows{purged}"
+    return f"{done.streams} stream{_s(done.streams)} merged, {done.rows:,} new rows{stayed_away(done)}"
+
+
+def stayed_away(done: Merged) -> str:
+    """Return what of a merge was not brought, to be put behind what was."""
+    counts = {"purged": done.purged, "pruned": done.pruned}
+    return "".join(f"; {count} {how} here stayed away" for how, count in counts.items() if count)
 
 
 def _s(count: int) -> str:

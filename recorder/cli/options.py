@@ -91,6 +91,9 @@ def duration_option(name: str, description: str) -> object:
     return typer.Option(name, parser=_duration, metavar="DURATION", help=description)
 
 
+SealedAfter = Annotated[
+    float, duration_option("--sealed-after", "A match that was not audited: how long after its last connection.")
+]
 FixtureList = Annotated[
     Path,
     typer.Option("--fixtures", help="The fixture list, or a directory of lists; - reads stdin.", allow_dash=True),

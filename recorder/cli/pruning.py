@@ -17,6 +17,7 @@ from recorder.cli.options import (
     LogLevel,
     MovedSpool,
     Quiet,
+    SealedAfter,
     Verbose,
     command,
     duration_option,
@@ -40,9 +41,7 @@ def prune(
     ],
     fixtures: Fixtures = None,
     database_url: DatabaseUrl = DEFAULT_DATABASE,
-    sealed_after: Annotated[
-        float, duration_option("--sealed-after", "A match that was not audited: how long after its last connection.")
-    ] = "25h",  # type: ignore[assignment]
+    sealed_after: SealedAfter = "25h",  # type: ignore[assignment]
     yes: Annotated[bool, typer.Option("--yes", help="Do it; else only what would go is listed.")] = False,
     vacuum: Annotated[
         bool, typer.Option("--vacuum", help="Then have the archive's tables rewritten: the disk gets the room back.")

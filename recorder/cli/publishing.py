@@ -16,9 +16,9 @@ from recorder.cli.options import (
     LogFormat,
     LogLevel,
     Quiet,
+    SealedAfter,
     Verbose,
     command,
-    duration_option,
     say,
 )
 from recorder.errors import DamagedArchive, Doubt, UsageError
@@ -40,9 +40,7 @@ def publish(
     form: Annotated[
         Form | None, typer.Option("--format", help="Of a new lake: Delta tables, unless plain Parquet is asked for.")
     ] = None,
-    sealed_after: Annotated[
-        float, duration_option("--sealed-after", "A match that was not audited: how long after its last connection.")
-    ] = "25h",  # type: ignore[assignment]
+    sealed_after: SealedAfter = "25h",  # type: ignore[assignment]
     compact: Annotated[bool, typer.Option("--compact", help="Then make few files of many.")] = False,
     check: Annotated[
         bool, typer.Option("--check", help="Publish nothing: prove that the lake holds what the archive does.")

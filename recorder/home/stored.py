@@ -15,10 +15,9 @@ from recorder.model import StoredStream
 
 
 class StoredStreams:
-    """Reads an archive over one connection, which it keeps: a new one reads the whole schema, and its engine puts every
-    statement together anew, which took three quarters of the time in which thousands of streams begin.
-
-    One thread, too: with six the loop came to its sockets so seldom that the vendor gave up on them.
+    """Reads an archive over one connection, which it keeps: a new one reads the whole schema, and a new engine puts
+    every statement together anew. On one thread, since several would take the interpreter from the loop when thousands
+    of streams begin at once.
     """
 
     def __init__(self, dialect: Dialect, url: URL) -> None:

@@ -83,7 +83,7 @@ class _Checking:
             known = _by_stream(roots(self._reader.connection, [one.stream_id for one in said]))
         wanted = [self._named[one.stream_id] for one in said]
         there = held_of(self._place, self._lake, wanted) if said else {}
-        here = {name: parted(name, batch.tables[name]) for name in NAMES}
+        here = {name: _parted(name, batch.tables[name]) for name in NAMES}
         for one in batch.named:
             if one not in said:
                 is_known = one.stream_id in self._named
@@ -100,7 +100,7 @@ def held_of(place: Place, lake: lakes.Lake, named: Sequence[Named]) -> dict[str,
 
     DamagedArchive when a file of it cannot be read: in a folder that is no disk that is full.
     """
-    return {name: parted(name, _rows(place, lake, name, named)) for name in NAMES}
+    return {name: _parted(name, _rows(place, lake, name, named)) for name in NAMES}
 
 
 def _rows(place: Place, lake: lakes.Lake, name: str, named: Sequence[Named]) -> Any:
@@ -125,7 +125,7 @@ def _both(version: int, rows: Mapping[str, Any]) -> Both:
     return Both(version, _count(rows[RAW_FRAMES.name]), row)
 
 
-def parted(name: str, rows: Any) -> dict[int, Any]:
+def _parted(name: str, rows: Any) -> dict[int, Any]:
     """Return the rows of each stream, in the order of their keys; what a lake notes for itself is left out."""
     rows = rows.drop_columns([one for one in rows.schema.names if one.startswith("replaced_")])
     rows = rows.sort_by([(key, "ascending") for key in KEYS[name]])

@@ -98,6 +98,11 @@ def assert_contents(messages: Sequence[Any], places: Sequence[Any], archive: Fil
     assert found == {(stream_id, epoch, position): digest for stream_id, epoch, position, digest in told}
 
 
+def tuples(rows: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of what an engine was asked."""
+    return [tuple(row.values()) for row in rows.to_pylist()]
+
+
 def digests(archive: Filled) -> list[Any]:
     """Return the digest that the archive keeps of each message, in hex, by key."""
     rows = archive.select("SELECT stream_id, session_id, frame_number, lower(hex(digest)) FROM frame ORDER BY 1, 2, 3")

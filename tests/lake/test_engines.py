@@ -31,6 +31,7 @@ from tests.lake.engines import (
     eleven,
     published,
     season,
+    tuples,
 )
 from tests.queries.expected import EXPECTED
 from tests.queries.test_odds import odds
@@ -132,7 +133,3 @@ def test_a_connection_of_ones_own_keeps_its_tables(few: Filled, folder: str) -> 
         assert connection.sql("SELECT count(*) FROM timeline").fetchall() == [(1 + 2 + 3,)]
         lasting = "SELECT view_name FROM duckdb_views() WHERE NOT temporary AND NOT internal"
         assert connection.sql(lasting).fetchall() == []
-
-
-def tuples(rows: Any) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in rows.to_pylist()]

@@ -27,6 +27,7 @@ from tests.lake.engines import (
     eleven,
     published,
     season,
+    tuples,
 )
 from tests.queries.expected import EXPECTED
 from tests.queries.test_odds import odds
@@ -110,7 +111,3 @@ def test_a_lake_without_an_action_has_every_view(session: Any, tmp_path: Path, f
     ask = asking(session, folder)
     counts = ", ".join(f"(SELECT count(*) FROM {view}) AS {view}" for view in COMPARED)
     assert tuples(ask(f"SELECT {counts}")) == filled.select(f"SELECT {counts}")
-
-
-def tuples(rows: Any) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in rows.to_pylist()]

@@ -9,9 +9,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from recorder import Archive
 from recorder import lake as lakes
+from recorder.archive import tables
+from recorder.archive.dialect import parse_url
 from recorder.errors import UsageError
 from tests.archive.filling import Filled
 from tests.cli.conftest import Call
@@ -105,15 +108,9 @@ def test_nothing_of_it_is_proven_here(pruned: Filled, call: Call, lake: str) -> 
 
 
 def test_rows_that_were_left_of_it_are_damage(pruned: Filled, call: Call) -> None:
-    if pruned.is_shipped:
-        pytest.skip("made with the file's own SQL")
-    import sqlite3
-
-    with sqlite3.connect(pruned.path) as connection:
-        connection.execute(
-            "INSERT INTO epoch (stream_id, epoch, created_us, current_us) VALUES (?, 0, 1, 1)", (STREAM,)
-        )
-    connection.close()
+    url, dialect = parse_url(pruned.url)
+    with dialect.writer(url).begin() as connection:
+        connection.execute(insert(tables.epoch).values(stream_id=STREAM, epoch=0, created_us=1, current_us=1))
     result = call("verify", NAME, database=pruned)
     assert (result.code, "epoch: rows of a stream that was pruned into" in result.err) == (65, True)
 

@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from recorder.archive.deadline import Cutter
+from recorder.archive.dialect import parse_url
+from recorder.archive.merging.refusals import Purged
 from recorder.archive.merging.whole import merge
+from recorder.archive.pruned import Pruned, why_of
 from recorder.archive.shipping import Shipper
-from recorder.archive.spool import FILE
+from recorder.archive.shipping.landing import Landing
+from recorder.archive.shipping.noting import Notes
+from recorder.archive.spool import FILE, forget
 from recorder.archive.writer import Writer
 from recorder.model import Kind
 from recorder.publishing.publishing import publish
@@ -154,6 +160,26 @@ def test_what_was_proven_before_leaves_the_spool(
     assert "1 stream pruned" in prune("--yes", "--spool", elsewhere, database=shared).err
     with caplog.at_level(logging.WARNING):
         shipped(shared, lambda: "was pruned from" in caplog.text)
+
+
+def test_a_mark_that_is_met_again_finds_nothing_that_stays(shared: Filled) -> None:
+    """A run and its shipper come upon it at the same time: by then the spool may have let go of the stream."""
+    told = small(2)
+    shared.write(*told.operations)
+    shipped(shared, lambda: Filled(shared.path).select("SELECT 1 FROM shipment WHERE verified_us IS NOT NULL") != [])
+    stream_id, dropped, notes = told.stream.stream_id, list[int](), Notes()
+    gone = Purged(stream_id, why_of(Pruned("lake", 1, 2, 2, "", "", "")))
+    (here, of_file), (there, of_server) = parse_url(shared.spool_url), parse_url(shared.url)
+    server = of_server.writer(there)
+    with of_file.reader(here).connect() as source, server.connect() as target:
+        landing = Landing(
+            source, target, of_server, notes, cutter=Cutter(server), patience_s=5.0, place="it", purged=dropped.append
+        )
+        landing.drop(gone)
+        with Writer(shared.spool_url) as writer:
+            writer.carry_out(lambda connection: forget(connection, stream_id)).result()
+        landing.drop(gone)
+    assert (dropped, notes.set_aside) == ([stream_id], {})
 
 
 def shipped(shared: Filled, holds: Callable[[], bool]) -> None:

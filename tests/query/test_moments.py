@@ -36,6 +36,14 @@ def test_a_time_without_one_is_refused_with_both_readings(said: str | datetime) 
     assert "Europe/Paris" in str(told.value)
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Pago_Pago", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("said", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+def test_a_time_that_no_year_holds_in_utc_is_none_in_any_zone(said: str, zone: str) -> None:
+    """It could be compared, and never be told."""
+    with pytest.raises(UsageError, match="is no time"):
+        at_time(said, ZoneInfo(zone))
+
+
 def test_one_reading_where_there_is_one() -> None:
     """Where the zone is UTC as well there are not two, and that is said."""
     with pytest.raises(UsageError, match="which is also the time in UTC"):

@@ -274,6 +274,15 @@ def test_a_frame_kept_as_something_else(damaged: Filled) -> None:
     assert "kept as 'heartbeat', and its bytes say 'action' or 'unplaced'" in finding.detail
 
 
+def test_an_action_that_found_its_place_later_is_not_counted(damaged: Filled) -> None:
+    """Its session counted what it placed at once. (That the reason was not there from the start, the chain tells.)"""
+    counted = f"UPDATE session SET actions = {FIRST - 1} WHERE stream_id = :id"
+    (finding,) = found(damaged, counted)
+    assert f"it has counted {FIRST - 1} actions, and {FIRST} were read from its frames" in finding.detail
+    harm(damaged, f"UPDATE frame SET reason = 'two places' {FRAME_17}", id=stream_of(CROATIA).stream_id)
+    assert [each.what for each in reports(damaged)[stream_of(CROATIA).name].findings] == ["chain"]
+
+
 def test_a_missing_session(damaged: Filled) -> None:
     """Each of its frames has lost where it came from; no more of them are told than people read."""
     findings = found(damaged, "DELETE FROM session WHERE stream_id = :id")

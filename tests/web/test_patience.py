@@ -57,12 +57,14 @@ def until(is_so: Callable[[], bool]) -> None:
 
 
 def is_cut_off(connection: socket.socket) -> bool:
-    """Read to the end, however that comes."""
+    """Read to the end; False when it does not come."""
     try:
         while connection.recv(65_536):
             pass
     except ConnectionError:
         return True
+    except TimeoutError:
+        return False
     return True
 
 
@@ -156,7 +158,11 @@ def test_not_more_connections_than_the_system_lets_us_open() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (least, most))
 
 
-def test_sigterm_does_not_wait_for_who_does_not_read(file: Filled, history: History) -> None:
+def test_sigterm_does_not_wait_for_who_does_not_read(
+    file: Filled, history: History, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time to leave would run out, and the server would say so."""
+    monkeypatch.setattr(patience, "PATIENCE_S", 600.0)
     with closing(socket.socket()) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         with publicly(application(file.url)) as where:
@@ -164,5 +170,4 @@ def test_sigterm_does_not_wait_for_who_does_not_read(file: Filled, history: Hist
             path = f"/api/v1/streams/{history.stream.stream_id}/events?after=0/-1"
             connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
             connection.recv(1)
-            began = time.monotonic()
-        assert time.monotonic() - began < 3
+        assert "exceeded" not in caplog.text

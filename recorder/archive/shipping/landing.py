@@ -19,7 +19,7 @@ from recorder.archive.merging.landing import land
 from recorder.archive.merging.load import Load, place
 from recorder.archive.merging.refusals import Conflict, Purged
 from recorder.archive.shipping.noting import Noted, Notes
-from recorder.archive.spool import is_proven
+from recorder.archive.spool import may_hold_more
 from recorder.errors import DamagedArchive, IdentityClash
 from recorder.operations import AddAction, AddFrame
 
@@ -34,7 +34,6 @@ _SURVEYS_AT_ONCE = 20
 _SURVEY_S = 0.1
 """Comparing takes longer than shipping: what is being recorded must not wait for many matches of last week."""
 _CONFLICTS = 20
-_LIFT = "`recorder purge --lift` and its name let it in"
 """How often in a row other recorders may have been faster; more of them are a defect."""
 
 _PAYLOAD = place(tables.frame.c.payload)
@@ -143,8 +142,9 @@ class Landing:
         What was only pruned, moved into a lake, stays there while it was not found whole in Postgres before.
         """
         stream_id = gone.stream_id
-        if gone.to is not None and not is_proven(self._source, stream_id):
-            self.set_aside(stream_id, f"its rows were {gone}, and here may be more; {_LIFT}")
+        if gone.to is not None and may_hold_more(self._source, stream_id):
+            lift = "`recorder purge --lift` and its name let it in"
+            self.set_aside(stream_id, f"its rows were {gone}, and here may be more; {lift}")
             return
         self.copied.pop(stream_id, None)
         if self._notes.drop(stream_id):

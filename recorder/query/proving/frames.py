@@ -197,8 +197,8 @@ class FrameCheck:
     def _note_listed(self, row: Any, own: list[Any], packets: list[Parsed]) -> None:
         """Note which of a frame's actions stand in a list on its behalf, and which must do so on another's."""
         parts = {action[4] for action in own}
-        # One with a reason may have been parked, and placed later.
-        self._session.appended += len(parts) if row[7] is None else 0
+        if row[7] is None:
+            self._session.appended += len(parts)  # one with a reason may have been parked, and placed later
         if len(parts) < len(packets) and row[4] in ("action", "unplaced"):
             missing = (packet.content for part, packet in enumerate(packets) if part not in parts)
             self._unlisted += [(content, row[4], row[0], row[1]) for content in missing]
