@@ -568,14 +568,20 @@ def test_say_control_frames() -> None:
 
 
 def test_stall() -> None:
-    """A stall silences heartbeats too; after it everything goes on."""
+    """A stall silences heartbeats too, of which thirty were due; after it everything goes on.
+
+    One may be on its way when it begins, and one when it ends.
+    """
 
     async def main() -> None:
         beating = Behaviour(scale=None, heartbeat_s=0.01, troublemaker=Planned(Plan(troubles={5: [Stall(0.3)]})))
         async with ReplayServer([ten()], beating) as server, joined(server.addresses[0]) as client:
             while await client.recv(decode=False) != TEN[4]:
                 pass
-            assert await client.recv(decode=False) == TEN[5]
+            heartbeats = 0
+            while await client.recv(decode=False) != TEN[5]:
+                heartbeats += 1
+            assert heartbeats <= 2
 
     run(main())
 
