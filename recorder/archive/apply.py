@@ -35,11 +35,15 @@ from recorder.operations import (
 )
 
 _ZERO_AT_FIRST = ("frames", "actions", "overlap_checked", "resent", "envelope_differences", "heartbeats")
+_APART = OpenGap | ResolveGaps | NoteAudit | DescribeStream | EndStream
+"""What neither reads nor changes a frame or an action: many streams may lose sight of their match in one moment, and
+their rows are still poured as one."""
+
 _FRAME_COLUMNS, _ACTION_COLUMNS = tables.frame.columns.keys(), tables.action.columns.keys()
 
 
 def apply(connection: Connection, dialect: Dialect, operations: Iterable[Operation], chains: Chains) -> None:
-    """Carry out ``operations`` in order, inside the transaction that is open on ``connection``."""
+    """Carry out ``operations`` inside the transaction that is open on ``connection``: as if one after the other."""
     frames: list[tuple[Any, ...]] = []
     actions: list[tuple[Any, ...]] = []
 
@@ -57,7 +61,8 @@ def apply(connection: Connection, dialect: Dialect, operations: Iterable[Operati
             actions.append(action_row(operation.action))
             chains.grow(operation.action.stream_id)
         else:
-            flush()
+            if not isinstance(operation, _APART):
+                flush()
             _apply_one(connection, operation, chains)
     flush()
 

@@ -30,6 +30,10 @@ _CACHE_KIB = 65_536
 """Of pages that a writer may keep: each stream in play has two that it adds to, and SQLite's own 2 MiB hold 60 streams.
 With more, every commit would read what the one before has written."""
 
+_CHECKPOINT_PAGES = 4000
+"""After so many pages the log is brought into the file. Each stream in play changes the same two pages again and again;
+with SQLite's own 1000, most of them were brought there for each few commits. The log stays at 64 MiB."""
+
 # Rows in one INSERT: `executemany` hands the interpreter's lock over for every row and falls to some hundred rows a
 # second beside a busy thread; one statement with many rows does not. Bounded by SQLite's 32,766 parameters.
 _CHUNKS = tuple(2**power for power in reversed(range(10)))
@@ -66,6 +70,7 @@ def _writer(url: URL) -> Engine:
         mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA secure_delete=ON")  # what a spool forgets is not to stay in its free pages
         level = connection.execute("PRAGMA synchronous").fetchone()[0]
         if mode != "wal" or level != 2:

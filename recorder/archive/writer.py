@@ -36,7 +36,8 @@ MAX_PENDING = 8_192
 after seconds; they wait in the sockets as well, at less cost."""
 
 GATHER_S = 0.010
-"""Soon after a commit the next one waits so long for more: an fsync for each of many frames would be the bottleneck."""
+"""Commits begin so far apart at least: an fsync for each of many frames would be the bottleneck. Where one takes longer
+the next follows at once, for enough has gathered meanwhile."""
 
 ENOUGH = 1_000
 """Operations that make a commit worth while."""
@@ -96,7 +97,7 @@ class Writer:
         self._pending_bytes = self._pending_operations = 0
         self._waiting: list[Future[None]] = []
         self._is_wanted = self._is_gathering = False
-        self._committed_ns = 0
+        self._began_ns = 0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="archive-writer", daemon=True)
         self._thread.start()
@@ -212,10 +213,9 @@ class Writer:
         """Commit what gathered, tell of it, and then say so to those who wait for it."""
         operations = [each for item in items if not isinstance(item, Future | _Errand) for each in item]
         if operations:
-            began_ns = clock.elapsed_ns()
+            began_ns = self._began_ns = clock.elapsed_ns()
             with DiskErrors(self.dialect, self.url), connection.begin():
                 apply(connection, self.dialect, operations, self._chains)
-            self._committed_ns = clock.elapsed_ns()
             self.committed(operations)
             seconds = (clock.elapsed_ns() - began_ns) / 1e9
             for listener in self.listeners:
@@ -246,12 +246,11 @@ class Writer:
     def _take(self) -> list[_Item] | None:
         """Wait for work and take all of it; None when closing and nothing is left.
 
-        What comes after a while is taken at once; soon after a commit, more is waited for, and for no longer than a
-        commit would have kept it waiting.
+        What comes after a while is taken at once; soon after a commit has begun, more is waited for.
         """
         with self._condition:
             self._condition.wait_for(lambda: self._pending or self._closing)
-            gather_s = GATHER_S - (clock.elapsed_ns() - self._committed_ns) / 1e9
+            gather_s = GATHER_S - (clock.elapsed_ns() - self._began_ns) / 1e9
             if gather_s > 0:
                 self._is_gathering = True
                 self._condition.wait_for(self._is_urgent, gather_s)

@@ -7,13 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import IntegrityError
 
 from recorder.archive import migrate, tables
-from recorder.archive.apply import frame_row
+from recorder.archive.apply import apply, frame_row
+from recorder.archive.chains import Chains
 from recorder.archive.dialect import parse_url
+from recorder.archive.sqlite import SQLITE
 from recorder.model import Frame, Kind, digest
+from recorder.operations import ResolveGaps
+from tests.archive.filling import History
 
 ROWS = 512
 
@@ -51,6 +55,22 @@ def test_a_row_that_is_refused_takes_its_transaction_along(connection: Connectio
         with pytest.raises(IntegrityError), connection.begin():
             pour(connection, [*rows(), *rows()])
         assert connection.exec_driver_sql("SELECT count(*) FROM frame").scalar() == 0
+
+
+def test_a_moment_in_which_many_lose_sight_of_their_match(connection: Connection) -> None:
+    """Gaps that are opened and healed between the frames of a transaction do not part the frames' statements."""
+    statements: list[str] = []
+    event.listen(connection, "before_cursor_execute", lambda *said: statements.append(said[2]))
+    made = History()
+    for number in range(16):
+        made.add(type="Pass")
+        made.gap("coverage", gap_id=number)
+        made.operations.append(ResolveGaps(made.stream.stream_id, ("coverage",), 7))
+    with connection, connection.begin():
+        apply(connection, SQLITE, made.operations, Chains())
+        assert sum('INTO "frame"' in each for each in statements) == 1
+        assert connection.exec_driver_sql("SELECT count(*) FROM action").scalar() == 16
+        assert connection.exec_driver_sql("SELECT count(*), sum(resolved_us) FROM gap").one() == (16, 16 * 7)
 
 
 def _open_files() -> list[str]:

@@ -22,6 +22,7 @@ from msgspec import structs
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
+from recorder import clock
 from recorder.archive import writer as writing
 from recorder.archive.writer import Writer
 from recorder.errors import ArchiveHeld, DamagedArchive, DiskError, IdentityClash, RecorderError
@@ -232,6 +233,20 @@ def test_a_commit_gathers_what_comes_soon_after_another(file: Filled, monkeypatc
             writer.submit([open_stream(Stream("betting", "soccer", str(number)))])
         writer.flushed().result(30)
     assert commits == [1, 5]
+
+
+def test_a_slow_commit_is_followed_at_once(file: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came while one was made durable for longer than commits are apart has waited enough."""
+    monkeypatch.setattr(writing, "GATHER_S", 3600.0)
+    elapsed_ns, slept = clock.elapsed_ns, [0]
+    monkeypatch.setattr(clock, "elapsed_ns", lambda: elapsed_ns() + sum(slept))
+    commits: queue.SimpleQueue[int] = queue.SimpleQueue()
+    with Writer(file.url) as writer:
+        writer.listeners.append(lambda operations, _seconds: commits.put(len(operations)))
+        event.listen(writer._engine, "commit", lambda _connection: slept.append(3600 * 10**9))
+        for number in range(2):
+            writer.submit([open_stream(Stream("betting", "soccer", str(number)))])
+            assert commits.get(timeout=30) == 1
 
 
 def test_enough_for_a_commit_is_not_kept_waiting(file: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
