@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import socket
 import ssl
 import statistics
@@ -18,7 +20,10 @@ from typing import Any, Self
 
 import pytest
 
+from recorder import roster
 from recorder.errors import ConfigurationError, StoppedEarly, TokenError
+from recorder.feed.ledger import Ledger
+from recorder.logs.rendering import formatter
 from tests.faults.looking import assert_all_complete, counts, until
 from tests.faults.made import make
 from tests.recording import QUICK, TOKEN, Recording, Shell, ended
@@ -442,6 +447,32 @@ def test_token_sent_back_in_a_close_reason(echoing: Recording, server: VendorSer
     reasons = echoing.select("SELECT close_reason FROM sessions WHERE close_code = 4001")
     assert reasons == [(marker(f"bye {ECHOED}!".encode()).decode(),)]
     assert server.faults_fired["cut"] == 1
+
+
+def test_token_in_an_error_that_nobody_expected(
+    recording: Recording, server: VendorServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The traceback of a mistake of ours that names the token is logged without it."""
+    token, match = f"nobody-else-has-this-{os.urandom(8).hex()}", make("echo mistake", 10)
+    assert recording.settings.token_file is not None
+    recording.settings.token_file.write_text(token)
+    right = Ledger.actions
+
+    def wrong(self: Ledger, frame: Any, *arguments: Any) -> Any:
+        if not caplog.records:
+            raise ZeroDivisionError(f"came with {token}")
+        return right(self, frame, *arguments)
+
+    monkeypatch.setattr(Ledger, "actions", wrong)
+    monkeypatch.setattr(roster, "_AFTER_AN_ERROR_S", 0.0)
+    server.serve(match, Script(token=token))
+    with caplog.at_level(logging.ERROR):
+        recording.run(match)
+    recording.assert_complete(match)
+    [record] = caplog.records
+    line = formatter("json", colours=False).format(record)
+    assert token not in line
+    assert "ZeroDivisionError: came with [token]" in line
 
 
 @pytest.mark.parametrize("auth", ["refuse_401", "refuse_message"])

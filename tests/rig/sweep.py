@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from tests.recording import Shell
@@ -19,7 +20,7 @@ from tests.vendor import Match, VendorServer
 
 RUN = ("--until-finished", "--connect-rate", "1000", "--linger", "0")
 _TRIES = 5
-"""How often a point is tried whose run was over before it came: the number of statements sent differs by a few."""
+"""How often a point is tried whose run was over before it came: how many calls there are differs by a few."""
 
 
 @dataclass
@@ -44,13 +45,34 @@ class Sweep:
         Asserts that nothing which a reader had seen is lost, then or later, and that the next run completes the match.
         """
         self.tally.planned += 1
+        left, judged = self._struck(fault)
+        self._count(left, judged)
+        return left
+
+    def strike_each(self, what: str, first: int = 1, step: int = 1) -> Iterator[tuple[int, Left]]:
+        """Strike call after call from the ``first``, every ``step``-th; yield the number of each, and what it left.
+
+        The sweep is over at a call to which not one of several runs comes.
+        """
+        for number in count(first, step):
+            left, judged = self._struck(Fault(what, number))
+            if not left.fired and len(left.calls) < number:
+                return
+            self.tally.planned += 1
+            self._count(left, judged)
+            yield number, left
+
+    def _struck(self, fault: Fault) -> tuple[Left, Judgement]:
         for _ in range(_TRIES):
             left, judged = self._point(fault)
             if left.fired:
-                self.tally.fired += 1
-                self.tally.judged += judged
                 break
-        return left
+        return left, judged
+
+    def _count(self, left: Left, judged: Judgement) -> None:
+        if left.fired:
+            self.tally.fired += 1
+            self.tally.judged += judged
 
     def _point(self, fault: Fault | None) -> tuple[Left, Judgement]:
         directory = self.directory / "point"
