@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from recorder import clock
 from recorder.archive.writer import Writer
 from recorder.errors import ConnectionOver, HandshakeRefused, NotConnected, StoppedEarly, Untrusted, WireError
 from recorder.feed.decisions import Done, after_failure
@@ -52,8 +53,6 @@ def of(tally: Tally, stream: Stream) -> StreamTally:
 
 
 def overview(tally: Tally, *, later_s: float = 0, now_us: int = START_US) -> Overview:
-    from recorder import clock
-
     return tally.overview(now_us, clock.elapsed_ns() + int(later_s * S), overdue_s=600)
 
 
@@ -284,6 +283,38 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         tally.committed([open_stream(stream), open_session(stream), close_session(stream, outcome="stopped")], 0.01)
     assert list(tally.streams()) == [stream.stream_id for stream in streams[-3:]]
     assert tally.totals().sessions == 8
+
+
+def test_who_was_asked_before_tells_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each operation a tally that is asked all the time says of every stream what one says that never was."""
+    monkeypatch.setattr(clock, "elapsed_ns", lambda: S)
+    history, other = History(), History()
+    for _ in range(3):
+        history.add(type="Pass")
+        other.add(type="Pass")
+    history.gap("network")
+    stream, heard = history.stream, Counts(frames=9, heartbeats=5, last_heartbeat_us=START_US)
+    operations = [
+        *other.operations,
+        *history.operations,
+        UpdateSession(stream.stream_id, 1, heard),
+        ResolveGaps(stream.stream_id, ("network",), START_US),
+        BeginEpoch(stream.stream_id, 1, 0, 2, START_US, "another list"),
+        close_session(stream),
+        EndStream(stream.stream_id, "finished", "said so"),
+        open_stream(stream),
+    ]
+    asked, earlier = Tally(), []
+    for number, operation in enumerate(operations, 1):
+        asked.committed([operation], 0.01)
+        fresh = tallied([], *([each] for each in operations[:number]))
+        assert asked.streams() == fresh.streams(), operation
+        earlier.append((asked.streams(), fresh.streams()))
+    asked.left(other.stream.stream_id)
+    assert of(asked, other.stream).has_left
+    asked.resumed(other.stream.stream_id, StoredStream(last_received_us=7, open_causes=frozenset({"network"})))
+    assert of(asked, other.stream).open_gaps
+    assert [then for then, _ in earlier] == [fresh for _, fresh in earlier]  # what was told does not change behind us
 
 
 def test_readers_and_the_writer(file: Filled) -> None:

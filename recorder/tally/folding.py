@@ -62,6 +62,8 @@ class Tally:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._streams: dict[int, StreamTally] = {}
+        # Of what has not changed since somebody asked: thousands that wait are asked for every second.
+        self._copies: dict[int, StreamTally] = {}
         self._over: dict[int, None] = {}
         self._frames: Counter[str] = Counter()
         self._actions: Counter[str] = Counter()
@@ -144,19 +146,28 @@ class Tally:
         return Overview(states, gaps, silence_s, overdue)
 
     def stream(self, stream_id: int) -> StreamTally | None:
-        """Return a copy of what is known of a stream; None: nothing, or no longer."""
+        """Return a copy of what is known of a stream, not to be changed; None: nothing, or no longer."""
         with self._lock:
-            found = self._streams.get(stream_id)
-            return None if found is None else _copy(found)
+            return self._copied(stream_id) if stream_id in self._streams else None
 
     def streams(self) -> dict[int, StreamTally]:
-        """Return copies of all that is known, by stream id."""
+        """Return copies of all that is known, by stream id; not to be changed."""
         with self._lock:
-            return {stream_id: _copy(tally) for stream_id, tally in self._streams.items()}
+            return {stream_id: self._copied(stream_id) for stream_id in self._streams}
+
+    def _copied(self, stream_id: int) -> StreamTally:
+        copied = self._copies.get(stream_id)
+        if copied is None:
+            tally = self._streams[stream_id]
+            copied = self._copies[stream_id] = StreamTally(*_values(tally))
+            copied.open_gaps = dict(tally.open_gaps)
+        return copied
 
     # One operation
 
     def _of(self, stream_id: int) -> StreamTally:
+        """Return what is known of a stream, to be changed."""
+        self._copies.pop(stream_id, None)
         found = self._streams.get(stream_id)
         if found is None:
             found = self._streams[stream_id] = StreamTally()
@@ -269,18 +280,14 @@ class Tally:
                 self._last_doubt_us = clock.wall_us()
 
     def _leave(self, stream_id: int, tally: StreamTally) -> None:
+        self._copies.pop(stream_id, None)
         tally.has_left = True
         self._over[stream_id] = None
         if len(self._over) > KEPT_OVER:
             oldest = next(iter(self._over))
             del self._over[oldest], self._streams[oldest]
+            self._copies.pop(oldest, None)
 
 
 # `copy.copy` takes five times as long, and the writer may wait for it.
 _values = attrgetter(*(each.name for each in fields(StreamTally)))
-
-
-def _copy(tally: StreamTally) -> StreamTally:
-    copied = StreamTally(*_values(tally))
-    copied.open_gaps = dict(tally.open_gaps)
-    return copied
