@@ -44,7 +44,7 @@ class Measured:
         layout = "decisions/0021-payloads-stay-plain.md"
         return cls(
             _found("performance.md", r"over 200 connections\*\*.*?frames durable \| ([\d,]+) frames/s"),
-            2000 / _found("performance.md", r"core at 2,000/s \| ([\d.]+) core"),
+            2000 / _found("performance.md", r"core at 2,000/s \| ([\d.]+) of a core"),
             _found(layout, r"\*\*the archive\*\* \| \*\*\d+ .*?\| \*\*(\d+) "),
             _found(layout, r"of the same archive: (\d+) bytes an action"),
             _found(layout, r"([\d,]+) actions, [\d,]+ bytes of packet") / 10,

@@ -21,11 +21,10 @@ _POSITIONS = "SELECT max(position), count(*) FROM action WHERE stream_id = :id A
 
 def resumes(size: Size) -> Scene:
     """What a recorder asks a large archive before it dials."""
-    length = size.actions // size.resumed
-    scene = Scene(f"resume {size.resumed:,} streams of {length:,} actions each")
+    scene = Scene(f"resume {size.resumed:,} streams of an archive of {size.streams:,} and {size.actions:,} actions")
     with fresh() as directory:
         path = directory / "large.db"
-        ids = fill(path, size.resumed, length)
+        ids = fill(path, size.streams, size.actions // size.streams)[: size.resumed]
         url, dialect = parse_url(f"sqlite:///{path}")
         with dialect.reader(url).connect() as connection:
 
@@ -49,10 +48,10 @@ def resumes(size: Size) -> Scene:
 
 def growth(size: Size) -> Scene:
     """The same burst, and the same steady load, into an empty archive and into a large one."""
-    scene = Scene(f"growth: into an archive of {size.actions:,} actions, against an empty one")
+    scene = Scene(f"growth: into an archive of {size.streams:,} streams and {size.actions:,} actions, or an empty one")
     with fresh() as directory, serving() as server:
         path = directory / "large.db"
-        fill(path, size.resumed, size.actions // size.resumed)
+        fill(path, size.streams, size.actions // size.streams)
         streams, rate = 200, 2_000
         firsts = itertools.count(streams, streams)  # each round records streams that the archive has not
 

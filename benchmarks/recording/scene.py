@@ -21,8 +21,14 @@ class Size:
     idle: int
     in_play: int
     resumed: int
+    """Of the streams of the large archive, which holds five times as many."""
     actions: int
     """Of the large archive."""
+
+    @property
+    def streams(self) -> int:
+        """How many the large archive holds."""
+        return 5 * self.resumed
 
 
 FULL = Size(
