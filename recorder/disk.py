@@ -71,8 +71,9 @@ class Limit:
 class Limits:
     """When to warn, to warn again, and to stop.
 
-    ``full`` leaves what the last of the reading may still need: 64 MiB of payload may wait for the disk, and it is
-    written twice, into the log and from there into the file; as much again for others who write meanwhile.
+    ``full`` leaves what the last of the reading may still need: 64 MiB of payload may wait for the disk, which is
+    written twice, into the log and from there into the file, where 64 MiB that the log holds already have to go as
+    well; the rest is for others who write meanwhile.
     """
 
     low: Limit = field(default=Limit(4 * _GIB, 10_000, 0.20))
