@@ -14,10 +14,10 @@ define MEASURE
 	rm -rf $(MEASURED) && mkdir -p $(MEASURED)
 	COVERAGE_FILE=$(MEASURED)/data COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml \
 	    PYTHONPATH=$(CURDIR)/tests/covering/start:$(CURDIR) \
-	    $(PYTEST) -p tests.covering.choosing $(ALL)
+	    $(PYTEST) -p tests.covering.choosing $(if $(JUDGED),--measure-all)
 	COVERAGE_FILE=$(MEASURED)/data $(BIN)/coverage combine --quiet
 	COVERAGE_FILE=$(MEASURED)/data $(BIN)/coverage json --quiet -o $(MEASURED)/report.json
-	$(BIN)/python -m tests.covering $(MEASURED)/report.json
+	$(BIN)/python -m tests.covering $(MEASURED)/report.json $(JUDGED)
 endef
 
 .PHONY: help demo test coverage coverage-all lint types mutants season campaign loop citus sbom audit-dependencies bench bench-chains bench-export bench-instructions bench-lake bench-layout bench-merge bench-replay bench-shipping bench-timeline bench-verify bench-web image man settings requirements clean
@@ -29,15 +29,16 @@ demo: $(VENV)/ready  ## record two bundled matches over real websockets, cut off
 	$(BIN)/recorder demo
 
 COVERED ?=
-ALL =
+test: JUDGED =
 test: $(VENV)/ready $(VENV)/postgres  ## all tests, the short form of the campaigns among them; with COVERED=yes as `make coverage`
 	$(if $(COVERED),$(MEASURE),$(PYTEST))
 
-coverage: $(VENV)/ready $(VENV)/postgres  ## all tests; every branch of what must not lose data has to be taken, nine tenths of each room
+coverage: JUDGED =
+coverage: $(VENV)/ready $(VENV)/postgres  ## all tests; every branch of what must not lose data has to be taken, nine tenths of most rooms
 	$(MEASURE)
 
-coverage-all: ALL = --measure-all
-coverage-all: $(VENV)/ready $(VENV)/postgres  ## the same with every test measured
+coverage-all: JUDGED = --all
+coverage-all: $(VENV)/ready $(VENV)/postgres  ## the same with every test measured, and nine tenths of every other room
 	$(MEASURE)
 
 lint: $(VENV)/ready  ## style

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.covering.__main__ import main as judge
-from tests.covering.rules import MEASURED, NOT_MEASURED, WHOLE, is_measured, lacking, ranges, reached, room
+from tests.covering.rules import LATER, MEASURED, NOT_MEASURED, WHOLE, is_measured, lacking, ranges, reached, room
 
 ROOT = Path(__file__).parents[2]
 EVERYTHING = {path if path.endswith(".py") else f"{path}all.py": 100 for path in WHOLE}
@@ -54,6 +54,14 @@ def test_a_room_is_judged_as_one() -> None:
     assert len(said) == 4
 
 
+def test_rooms_that_wait_until_all_is_measured() -> None:
+    """Those that are named; a new room is judged at once."""
+    poor = reached(report(EVERYTHING | {f"{LATER[0]}/any.py": 50, "recorder/new.py": 50}))
+    assert lacking(poor, every_room=False)[0] == "recorder/new.py: 50.0 %, has to be 90"
+    assert [line for line in lacking(poor, every_room=False) if LATER[0] in line] == []
+    assert f"{LATER[0]}: 50.0 %, has to be 90" in lacking(poor)
+
+
 def test_a_file_that_is_gone() -> None:
     """What has to be reached and is not in the report, is told."""
     files = dict(EVERYTHING)
@@ -75,7 +83,7 @@ def test_rooms() -> None:
 
 def test_what_has_to_be_reached_is_there() -> None:
     """No file was renamed without the rules."""
-    assert [path for path in WHOLE if not (ROOT / path).exists()] == []
+    assert [path for path in (*WHOLE, *LATER) if not (ROOT / path).exists()] == []
     for test in (*MEASURED, *NOT_MEASURED):
         path, _, name = test.partition("::")
         found = [file for file in ROOT.glob(f"{path}*") if file.is_dir() or f"def {name}" in file.read_text("utf-8")]
@@ -97,13 +105,14 @@ def test_what_is_measured(test: str, measured: bool) -> None:
 
 
 def test_the_verdict_is_the_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """0 when all is reached; 1 otherwise, with what is lacking on stderr."""
+    """0 when all is reached; 1 otherwise, with what is lacking on stderr; every room is judged when all was."""
     path = tmp_path / "report.json"
     path.write_text(json.dumps(report(EVERYTHING)))
+    assert judge([str(path), "--all"]) == 0
+    path.write_text(json.dumps(report(EVERYTHING | {f"{LATER[0]}/any.py": 50})))
     assert judge([str(path)]) == 0
     assert capsys.readouterr().err == ""
-    path.write_text(json.dumps(report(EVERYTHING | {"recorder/new/any.py": 50})))
-    assert judge([str(path)]) == 1
+    assert judge([str(path), "--all"]) == 1
     said = capsys.readouterr()
-    assert "recorder/new: 50.0 %, has to be 90" in said.err
-    assert " 50.0 %  recorder/new" in said.out
+    assert f"{LATER[0]}: 50.0 %, has to be 90" in said.err
+    assert f" 50.0 %  {LATER[0]}" in said.out
