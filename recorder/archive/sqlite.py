@@ -31,8 +31,8 @@ _CACHE_KIB = 65_536
 With more, every commit would read what the one before has written."""
 
 _CHECKPOINT_PAGES = 4000
-"""After so many pages, 64 MiB, the log is brought into the file. Each stream in play changes the same two pages again and
-again; with SQLite's own 1000 they were brought there every few commits."""
+"""After so many pages, 64 MiB, the log is brought into the file. Each stream in play changes the same two pages again
+and again; with SQLite's own 1000 they were brought there every few commits."""
 
 # Rows in one INSERT: `executemany` hands the interpreter's lock over for every row and falls to some hundred rows a
 # second beside a busy thread; one statement with many rows does not. Bounded by SQLite's 32,766 parameters.

@@ -83,7 +83,7 @@ def test_killed_at_each_call(
     for _, left in points.strike_each("kill", 1 + part, PARTS):
         assert left.code == -signal.SIGKILL
     points.tally.prove()
-    assert points.tally.planned > 0.8 * len(made) / PARTS > 32
+    assert points.tally.planned > max(40, 0.8 * len(made) / PARTS)
 
 
 # P2: asked to leave

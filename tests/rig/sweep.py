@@ -44,7 +44,6 @@ class Sweep:
 
         Asserts that nothing which a reader had seen is lost, then or later, and that the next run completes the match.
         """
-        self.tally.planned += 1
         left, judged = self._struck(fault)
         self._count(left, judged)
         return left
@@ -58,7 +57,6 @@ class Sweep:
             left, judged = self._struck(Fault(what, number))
             if not left.fired and len(left.calls) < number:
                 return
-            self.tally.planned += 1
             self._count(left, judged)
             yield number, left
 
@@ -70,6 +68,7 @@ class Sweep:
         return left, judged
 
     def _count(self, left: Left, judged: Judgement) -> None:
+        self.tally.planned += 1
         if left.fired:
             self.tally.fired += 1
             self.tally.judged += judged
