@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from recorder.salvage.places import part_of
 from tests.archive.filling import Filled, recorded
 from tests.cli.conftest import Call
+from tests.kept import state
 from tests.merging.making import rows_of
 from tests.postgres import PostgresServer
 from tests.recording import Shell
@@ -97,7 +97,7 @@ def test_what_is_no_such_thing_stays(filled: Filled, tmp_path: Path, call: Call,
         part.mkdir()
     else:
         part.symlink_to(filled.path)
-    before = os.lstat(part)
+    before = state(part)
     left = call("backup", "copy.db", database=filled)
     assert (left.code, str(part) in left.err) == (2, True)
-    assert os.lstat(part) == before
+    assert state(part) == before
