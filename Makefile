@@ -7,20 +7,10 @@ BIN := $(VENV)/bin
 # More than there are cores: half of the tests wait for clocks, disks and servers most of the time.
 WORKERS ?= 4
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist worksteal
-MEASURED := $(CURDIR)/build/coverage
+# What ran in each process of a run that is measured.
+MEASURED := $(CURDIR)/build/measured
 
-# Python itself begins to measure, in each process that finds the path: no file is put into the environment for it.
-define MEASURE
-	rm -rf $(MEASURED) && mkdir -p $(MEASURED)
-	COVERAGE_FILE=$(MEASURED)/data COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml \
-	    PYTHONPATH=$(CURDIR)/tests/covering/start:$(CURDIR) \
-	    $(PYTEST) -p tests.covering.choosing $(if $(JUDGED),--measure-all)
-	COVERAGE_FILE=$(MEASURED)/data $(BIN)/coverage combine --quiet
-	COVERAGE_FILE=$(MEASURED)/data $(BIN)/coverage json --quiet -o $(MEASURED)/report.json
-	$(BIN)/python -m tests.covering $(MEASURED)/report.json $(JUDGED)
-endef
-
-.PHONY: help demo test coverage coverage-all lint types mutants season campaign loop citus sbom audit-dependencies bench bench-chains bench-export bench-instructions bench-lake bench-layout bench-merge bench-replay bench-shipping bench-timeline bench-verify bench-web image man settings requirements clean
+.PHONY: help demo test coverage lint types mutants season campaign loop citus sbom audit-dependencies bench bench-chains bench-export bench-instructions bench-lake bench-layout bench-merge bench-replay bench-shipping bench-timeline bench-verify bench-web image man settings requirements clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -29,17 +19,17 @@ demo: $(VENV)/ready  ## record two bundled matches over real websockets, cut off
 	$(BIN)/recorder demo
 
 COVERED ?=
-test: JUDGED =
 test: $(VENV)/ready $(VENV)/postgres  ## all tests, the short form of the campaigns among them; with COVERED=yes as `make coverage`
-	$(if $(COVERED),$(MEASURE),$(PYTEST))
+ifeq ($(COVERED),)
+	$(PYTEST)
+else
+	rm -rf $(MEASURED) && mkdir -p $(MEASURED)
+	$(PYTEST) -p tests.covering.plugin --measured-into $(MEASURED)
+	$(BIN)/python -m tests.covering $(MEASURED)
+endif
 
-coverage: JUDGED =
-coverage: $(VENV)/ready $(VENV)/postgres  ## all tests; every branch of what must not lose data has to be taken, nine tenths of most rooms
-	$(MEASURE)
-
-coverage-all: JUDGED = --all
-coverage-all: $(VENV)/ready $(VENV)/postgres  ## the same with every test measured, and nine tenths of every other room
-	$(MEASURE)
+coverage:  ## all tests; every branch of what must not lose data has to be taken, nine tenths of every other room
+	$(MAKE) --no-print-directory test COVERED=yes
 
 lint: $(VENV)/ready  ## style
 	$(BIN)/ruff check .

@@ -37,7 +37,6 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
-from coverage import Coverage
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = (
@@ -47,8 +46,8 @@ PACKAGES = (
 )  # fmt: skip
 """What commands import soon or late; what is missing here they import for themselves."""
 
-is_measured = False
-"""Set by `tests.covering.choosing` for as long as coverage counts what commands do as well."""
+measured_into: str | None = None
+"""The directory for what ran in commands, where `tests.covering.measuring` has begun to measure them."""
 
 _LARGEST_ORDER = 1 << 17
 _SECONDS_TO_ANSWER = 120
@@ -89,8 +88,7 @@ class Forked(subprocess.Popen[bytes]):
         order = {"arguments": given["args"], "directory": str(given["cwd"]), "environment": given["env"]}
         pipes = [given[name] for name in ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")]
         files = [own if theirs == _INHERITED else theirs for own, theirs in enumerate((pipes[0], pipes[3], pipes[5]))]
-        more = {"session": given["start_new_session"], "measuring": _measuring()}
-        self.pid = _server().fork({**order, **more}, files)
+        self.pid = _server().fork({**order, "session": given["start_new_session"]}, files)
         self._child_created = True
         self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]
 
@@ -103,9 +101,10 @@ class _Server:
         self._orders.settimeout(_SECONDS_TO_ANSWER)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
         self._one_at_a_time = threading.Lock()
+        measured = [measured_into] if measured_into else []
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.forking", str(theirs.fileno())],
+                [sys.executable, "-m", "tests.forking", str(theirs.fileno()), *measured],
                 cwd=ROOT, env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log, pass_fds=[theirs.fileno()],
             )  # fmt: skip
@@ -133,13 +132,6 @@ class _Server:
         self._orders.close()  # its end
         self._process.wait()
         self._log.close()
-
-
-def _measuring() -> dict[str, str] | None:
-    """Return how a command that is forked now has to measure itself."""
-    if not is_measured:
-        return None
-    return {"config_file": os.environ["COVERAGE_PROCESS_START"], "data_file": os.environ["COVERAGE_FILE"]}
 
 
 @cache
@@ -205,12 +197,8 @@ def _become(
     environment: dict[str, str],
     *,
     session: bool,
-    measuring: dict[str, str] | None = None,
 ) -> None:
     """Be what `exec` would have made of this process."""
-    if measuring is not None:
-        # Here, where the paths of its configuration begin.
-        Coverage(measuring["data_file"], config_file=measuring["config_file"], auto_data=True).start()
     if session:
         os.setsid()
     for number, file in enumerate(files):
@@ -254,4 +242,8 @@ def _leave(code: int) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[2:]:
+        from tests.covering.measuring import begin
+
+        begin(Path(sys.argv[2]))
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
-from coverage import CoverageData
 
 from tests import forking
 from tests.forking import Forked, _Server, can_fork
@@ -72,14 +73,11 @@ def test_what_python_reads_at_its_start_is_executed(shell: Shell) -> None:
 
 def test_a_measured_one_says_the_same(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And leaves what ran in it, in a file of its own, by paths that are no other directory's."""
-    monkeypatch.setattr(forking, "is_measured", True)
-    monkeypatch.setenv("COVERAGE_PROCESS_START", str(forking.ROOT / "pyproject.toml"))
-    monkeypatch.setenv("COVERAGE_FILE", str(tmp_path / "measured"))
+    monkeypatch.setattr(forking, "measured_into", str(tmp_path))
+    monkeypatch.setattr(forking, "_server", cache(_Server))
     assert shell.call("frames", "nothing") == shell.call("frames", "nothing", executed=True)
-    [left] = tmp_path.glob("measured.*")
-    data = CoverageData(str(left))
-    data.read()
-    assert str(forking.ROOT / "recorder/errors.py") in data.measured_files()
+    [left] = tmp_path.glob("*.json")
+    assert str(forking.ROOT / "recorder/cli/app.py") in json.loads(left.read_text())
 
 
 def test_without_what_forks_nothing_starts(shell: Shell) -> None:
