@@ -1,7 +1,8 @@
 """The schema over time: Alembic's revisions for the tables, and the views made anew behind them.
 
-Each revision says of itself whether it is ``additive`` (nothing that is there changes its meaning or goes away) and
-since which revision recorders are ``compatible_since`` with it: the oldest one that can still read and write.
+A new archive gets the tables of the newest revision at once. Each revision says of itself whether it is ``additive``
+(nothing that is there changes its meaning or goes away) and since which revision recorders are ``compatible_since``
+with it: the oldest one that can still read and write.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, Engine, delete, insert, inspect, select
+from sqlalchemy import URL, Column, Connection, Engine, MetaData, String, Table, delete, insert, inspect, select
 
 from recorder.archive.dialect import Dialect, DiskErrors
-from recorder.archive.tables import compatible
+from recorder.archive.tables import compatible, metadata
 from recorder.archive.views import VIEWS
 from recorder.errors import ConfigurationError, NewerArchive
 
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import Script, ScriptDirectory
 
+NEWEST = "0005"
+COMPATIBLE_SINCE = "0004"
+"""What the newest revision says of itself: Alembic, to be asked, takes longer to import than a recording to begin."""
+
 _log = logging.getLogger(__name__)
+_version = Table("alembic_version", MetaData(naming_convention={"pk": "alembic_version_pkc"}),
+                 Column("version_num", String(32), primary_key=True))  # fmt: skip
+"""As Alembic makes it."""
 
 
 class SchemaState(StrEnum):
@@ -47,7 +55,6 @@ def _scripts() -> Path:
 
 def state(connection: Connection) -> tuple[SchemaState, str | None]:
     """Return the state of the schema and the revision it is at."""
-    # Alembic takes half a second to import and readers only ask where they stand.
     tables = set(inspect(connection).get_table_names())
     if not tables:
         return SchemaState.EMPTY, None
@@ -111,6 +118,9 @@ def prepare(connection: Connection, dialect: Dialect, place: str, *, every: bool
     if _is_complete(connection, place):
         return
     found, revision = state(connection)
+    if found is SchemaState.EMPTY:
+        _create(connection, dialect)
+        return
     if found is SchemaState.OLDER and revision is not None:
         if dialect.back_up is not None:
             copy = dialect.back_up(connection, f"before-upgrade-from-{revision}")
@@ -129,6 +139,19 @@ def _is_complete(connection: Connection, place: str) -> bool:
     if found is SchemaState.CURRENT:
         return set(VIEWS) <= set(inspect(connection).get_view_names())
     return found is SchemaState.NEWER_COMPATIBLE
+
+
+def _create(connection: Connection, dialect: Dialect) -> None:
+    """Make at once, in an empty database, what the revisions would have made one after the other."""
+
+    def change() -> bool:
+        metadata.create_all(connection)
+        _version.create(connection, checkfirst=True)
+        connection.execute(insert(_version).values(version_num=NEWEST))
+        connection.execute(insert(compatible).values(stream_id=0, since=COMPATIBLE_SINCE))
+        return True
+
+    dialect.alter(connection, change, _views(dialect))
 
 
 def upgrade(connection: Connection, dialect: Dialect, revision: str = "head") -> None:
@@ -160,7 +183,11 @@ def _change(connection: Connection, dialect: Dialect, run: Callable[[Config], No
             connection.execute(insert(compatible).values(stream_id=0, since=since))
         return found is SchemaState.CURRENT
 
-    dialect.alter(connection, change, {name: select(dialect) for name, select in VIEWS.items()})
+    dialect.alter(connection, change, _views(dialect))
+
+
+def _views(dialect: Dialect) -> dict[str, str]:
+    return {name: select(dialect) for name, select in VIEWS.items()}
 
 
 def _pending(connection: Connection, revision: str) -> Sequence[Script]:

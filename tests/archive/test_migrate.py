@@ -87,8 +87,8 @@ def at_revision(archive: Filled, revision: str, compatible_since: str) -> Filled
     return archive
 
 
-def schema(archive: Filled) -> dict[str, Any]:
-    """Return what the database says of every table: columns, types, nullability, collation, keys, indexes."""
+def schema(archive: Filled, but: str = "alembic_version") -> dict[str, Any]:
+    """Return what the database says of each table ``but`` one: columns, types, collations, keys, indexes, options."""
     with changing(archive) as connection:
         inspector = inspect(connection)
         return {
@@ -101,7 +101,7 @@ def schema(archive: Filled) -> dict[str, Any]:
                 inspector.get_table_options(name),
             )
             for name in inspector.get_table_names()
-            if name != "alembic_version"
+            if name != but
         }
 
 
@@ -116,6 +116,25 @@ def test_migrations_build_the_tables(archive: Filled) -> None:
         tables.metadata.create_all(connection)
     assert by_migrations == schema(archive)
     assert set(by_migrations) == OURS
+
+
+def test_a_new_archive_is_made_at_once(archive: Filled) -> None:
+    """Without Alembic, and it is what the revisions make: tables, Alembic's own too, and what stands in them."""
+    marks = "SELECT version_num, since FROM alembic_version, compatible"
+    by_revisions = schema(built(archive), but=""), archive.select(marks)
+    taken_back(archive, "base")
+    execute(archive, "DROP TABLE alembic_version")
+    maintain.upgrade(archive.url)
+    assert (schema(archive, but=""), archive.select(marks)) == by_revisions
+    with changing(archive) as connection:
+        assert set(inspect(connection).get_view_names()) == set(VIEWS)
+
+
+def test_what_was_taken_back_to_nothing_is_made_anew(archive: Filled) -> None:
+    """Alembic leaves its table there, without a version."""
+    taken_back(built(archive), "base")
+    maintain.upgrade(archive.url)
+    assert archive.select("SELECT version_num FROM alembic_version") == [(REVISIONS[-1],)]
 
 
 def test_stream_id_leads_every_key(archive: Filled) -> None:
