@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import forking
+from tests.covering.measuring import beginning
+
 _PRCTL = {"x86_64": 157, "aarch64": 167}
 """Its number, by the machine."""
 
@@ -24,6 +27,7 @@ _ALLOWING_CORES = (
 
 
 def python(code: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    code = beginning(forking.measured_into) + code
     return subprocess.run(
         [sys.executable, "-c", code], cwd=directory, capture_output=True, text=True, timeout=60, check=False
     )

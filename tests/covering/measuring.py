@@ -41,6 +41,14 @@ def begin(directory: Path) -> None:
     os.register_at_fork(after_in_child=measuring.signal_child_process)
 
 
+def beginning(directory: str | None) -> str:
+    """Return how a program begins that is executed by a test, to be measured too; nothing where nothing is."""
+    if directory is None:
+        return ""
+    found = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from pathlib import Path"
+    return f"{found}; from tests.covering.measuring import begin; begin(Path({directory!r})); "
+
+
 def _leave(measuring: Slipcover, directory: Path) -> None:
     """Write down what ran; not at all where a test lets nothing be written."""
     seen = {path: list(lines_and_branches) for path, lines_and_branches in measuring.newly_seen.items()}

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.covering.__main__ import main as judge
-from tests.covering.measuring import MEASURED, ROOT, report
+from tests.covering.measuring import MEASURED, ROOT, beginning, report
 from tests.covering.rules import WHOLE
 
 CLOCK = "recorder/clock.py"
@@ -28,9 +28,8 @@ def directory(tmp_path: Path) -> Path:
 
 def measure(directory: Path, program: str) -> None:
     """Run a program in a process that is measured, from whatever directory."""
-    begin = f"from pathlib import Path; from tests.covering.measuring import begin; begin(Path({str(directory)!r}))"
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-c", f"{begin}\n{program}"], env=environment, cwd=directory.parent, check=True)
+    command = [sys.executable, "-c", beginning(str(directory)) + program]
+    subprocess.run(command, env={"PATH": os.environ["PATH"]}, cwd=directory.parent, check=True)
 
 
 def missing(directory: Path, path: str) -> tuple[list[int], list[list[int]]]:
