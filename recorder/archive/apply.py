@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from msgspec.structs import astuple
-from sqlalchemy import Connection, Table, and_, func, insert, literal, select, true, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, literal, select, true, update
 
 from recorder.archive import tables
 from recorder.archive.chains import Chains
@@ -38,6 +38,17 @@ _ZERO_AT_FIRST = ("frames", "actions", "overlap_checked", "resent", "envelope_di
 _APART = OpenGap | ResolveGaps | NoteAudit | DescribeStream | EndStream
 """What neither reads nor changes a frame or an action: many streams may lose sight of their match in one moment, and
 their rows are still poured as one."""
+
+# Made once: what a session counts is written once a minute by each of thousands, and to make a statement takes longer
+# than to carry it out.
+_session, _gap = tables.session.c, tables.gap.c
+_OPEN_SESSION = insert(tables.session)
+_AT_SESSION = update(tables.session).where(
+    _session.stream_id == bindparam("at_stream"), _session.session_id == bindparam("at_session")
+)
+_LAST_SESSION = select(func.max(_session.session_id)).where(_session.stream_id == bindparam("stream_id"))
+_LAST_GAP = select(func.max(_gap.gap_id)).where(_gap.stream_id == bindparam("stream_id"))
+"""Each row names the one before it, so that none goes unmissed."""
 
 _FRAME_COLUMNS, _ACTION_COLUMNS = tables.frame.columns.keys(), tables.action.columns.keys()
 
@@ -124,7 +135,7 @@ def _apply_one(connection: Connection, operation: Operation, chains: Chains) -> 
             at_epoch = and_(epoch.stream_id == operation.stream_id, epoch.epoch == operation.epoch)
             _change(connection, operation, update(tables.epoch).where(at_epoch).values(current_us=operation.at_us))
         case OpenGap():
-            previous = _newest(connection, tables.gap, operation.gap.stream_id)
+            previous = connection.execute(_LAST_GAP, {"stream_id": operation.gap.stream_id}).scalar()
             connection.execute(insert(tables.gap).values(**asdict(operation.gap), previous_id=previous))
         case ResolveGaps():
             _resolve_gaps(connection, operation)
@@ -134,9 +145,11 @@ def _apply_one(connection: Connection, operation: Operation, chains: Chains) -> 
             raise TypeError(f"no SQL for {type(operation).__name__}")
 
 
-def _change(connection: Connection, operation: Operation, statement: Any, rows: int = 1) -> None:
+def _change(
+    connection: Connection, operation: Operation, statement: Any, rows: int = 1, said: dict[str, Any] | None = None
+) -> None:
     """Execute a statement that must change exactly so many rows: doubt about our own data stops everything, loudly."""
-    changed = connection.execute(statement).rowcount
+    changed = connection.execute(statement, said).rowcount
     if changed != rows:
         raise DamagedArchive(
             f"the archive holds {changed} of the {rows} rows that belong to {operation}; "
@@ -150,32 +163,18 @@ def _apply_to_session(
     """Bring a session's row up to date, and with its counts the heads of all chains that have grown."""
     stream_id, session_id = operation.stream_id, operation.session_id
     if isinstance(operation, OpenSession):
+        previous = connection.execute(_LAST_SESSION, {"stream_id": stream_id}).scalar()
         zeroes = dict.fromkeys(_ZERO_AT_FIRST, 0)
-        previous = _newest(connection, tables.session, stream_id)
-        connection.execute(insert(tables.session).values(**asdict(operation), **zeroes, previous_id=previous))
+        connection.execute(_OPEN_SESSION, {**asdict(operation), **zeroes, "previous_id": previous})
         chains.open_session(stream_id, session_id)
         return
     said = asdict(operation.counts) | chains.session_head(stream_id, session_id)
-    said["last_gap_id"] = _newest(connection, tables.gap, stream_id)
+    said["last_gap_id"] = connection.execute(_LAST_GAP, {"stream_id": stream_id}).scalar()
     if isinstance(operation, CloseSession):
         said |= {name: getattr(operation, name) for name in ("closed_us", "close_code", "close_reason", "outcome")}
         chains.close_session(stream_id, session_id)
-    _change(connection, operation, _at_session(operation).values(**said))
+    _change(connection, operation, _AT_SESSION, said=said | {"at_stream": stream_id, "at_session": session_id})
     chains.write_heads(connection, stream_id)
-
-
-def _newest(connection: Connection, table: Table, stream_id: int) -> int | None:
-    """Return the greatest key of a stream's rows: the next one names it, so that none goes unmissed."""
-    key = list(table.primary_key)[1]
-    newest: int | None = connection.execute(select(func.max(key)).where(table.c.stream_id == stream_id)).scalar()
-    return newest
-
-
-def _at_session(operation: UpdateSession | CloseSession) -> Any:
-    session = tables.session.c
-    return update(tables.session).where(
-        session.stream_id == operation.stream_id, session.session_id == operation.session_id
-    )
 
 
 def _at_frame(operation: PlaceFrame) -> Any:

@@ -150,5 +150,5 @@ class Chains:
             contents = rows.all()
             if contents or chain is None:
                 head = content_chain(chain or content_start(stream_id), contents)
-                said = {"chained": begun + len(contents), "chain": head}
-                connection.execute(_WRITE.values(said), {"at_stream": stream_id, "at_epoch": epoch})
+                at = {"at_stream": stream_id, "at_epoch": epoch}
+                connection.execute(_WRITE, {"chained": begun + len(contents), "chain": head, **at})

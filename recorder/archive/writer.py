@@ -24,7 +24,7 @@ from recorder.archive.apply import apply, close_dangling_sessions
 from recorder.archive.chains import Chains
 from recorder.archive.dialect import DiskErrors, parse_url
 from recorder.errors import ArchiveHeld, DamagedArchive, DiskError, RecorderError
-from recorder.operations import AddFrame, Operation
+from recorder.operations import AddFrame, Operation, UpdateSession
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +38,10 @@ after seconds; they wait in the sockets as well, at less cost."""
 GATHER_S = 0.010
 """Commits begin so far apart at least: an fsync for each of many frames would be the bottleneck. Where one takes longer
 the next follows at once, for enough has gathered meanwhile."""
+
+PATIENT_S = 0.100
+"""What only counts waits so long for company: thousands of idle streams write their counts once a minute each, and each
+would have a commit of its own."""
 
 ENOUGH = 1_000
 """Operations that make a commit worth while."""
@@ -96,7 +100,8 @@ class Writer:
         self._pending: list[_Item] = []
         self._pending_bytes = self._pending_operations = 0
         self._waiting: list[Future[None]] = []
-        self._is_wanted = self._is_gathering = False
+        self._is_wanted = self._is_hurried = False
+        self._gathers: Callable[[], bool] | None = None
         self._began_ns = 0
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="archive-writer", daemon=True)
@@ -111,13 +116,15 @@ class Writer:
     def submit(self, operations: Sequence[Operation]) -> None:
         """Queue operations that belong into one transaction. Any thread. Raises the error if there was one."""
         size = sum(len(operation.frame.payload) for operation in operations if isinstance(operation, AddFrame))
+        is_hurried = not all(isinstance(operation, UpdateSession) for operation in operations)
         with self._condition:
             self._raise_refusal()
             self._pending.append(operations)
             self.given += 1
             self._pending_operations += len(operations)
             self._pending_bytes += size
-            if not self._is_gathering or self._is_urgent():  # it is not to wake for each of what it gathers
+            self._is_hurried |= is_hurried
+            if self._gathers is None or self._gathers():  # it is not to wake for each of what it gathers
                 self._condition.notify()
 
     def carry_out(
@@ -250,19 +257,22 @@ class Writer:
         """
         with self._condition:
             self._condition.wait_for(lambda: self._pending or self._closing)
-            gather_s = GATHER_S - (clock.elapsed_ns() - self._began_ns) / 1e9
-            if gather_s > 0:
-                self._is_gathering = True
-                self._condition.wait_for(self._is_urgent, gather_s)
-                self._is_gathering = False
+            self._gather(lambda: self._is_hurried or self._is_urgent(), PATIENT_S)
+            self._gather(self._is_urgent, GATHER_S - (clock.elapsed_ns() - self._began_ns) / 1e9)
             batch, self._pending = self._pending, []
             self._pending_bytes = self._pending_operations = 0
-            self._is_wanted = False
+            self._is_wanted = self._is_hurried = False
             waiting, self._waiting = self._waiting, []
         for future in waiting:
             if _is_awaited(future):
                 future.set_result(None)
         return batch or None
+
+    def _gather(self, enough: Callable[[], bool], most_s: float) -> None:
+        if most_s > 0:
+            self._gathers = enough
+            self._condition.wait_for(enough, most_s)
+            self._gathers = None
 
     def _is_urgent(self) -> bool:
         """Whether there is enough for a commit, or somebody waits for one."""

@@ -263,6 +263,32 @@ def test_enough_for_a_commit_is_not_kept_waiting(file: Filled, monkeypatch: pyte
         assert [commits.get(timeout=30), commits.get(timeout=30)] == [1, 3]
 
 
+def test_counts_wait_for_company(file: Filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only for so long, and not once there is something else to store or somebody waits."""
+    monkeypatch.setattr(writing, "PATIENT_S", 3600.0)
+    commits: queue.SimpleQueue[int] = queue.SimpleQueue()
+    stream = Stream("betting", "soccer", "1")
+    counts = UpdateSession(stream.stream_id, 1, Counts(heartbeats=1))
+    with Writer(file.url) as writer:
+        writer.listeners.append(lambda operations, _seconds: commits.put(len(operations)))
+        writer.submit([open_stream(stream), open_session(stream)])
+        assert commits.get(timeout=30) == 2
+        for _ in range(3):
+            writer.submit([counts])
+        writer.submit([open_stream(stream)])
+        assert commits.get(timeout=30) == 4
+        writer.submit([counts])
+        writer.flushed().result(30)
+        assert commits.get(timeout=30) == 1
+        writer.submit([counts])
+    assert commits.get(timeout=30) == 1
+    monkeypatch.setattr(writing, "PATIENT_S", 0.01)
+    with Writer(file.url) as writer:
+        writer.listeners.append(lambda operations, _seconds: commits.put(len(operations)))
+        writer.submit([counts])
+        assert commits.get(timeout=30) == 1
+
+
 @pytest.mark.parametrize(("bound", "most"), [("MAX_PENDING_BYTES", 100_000), ("MAX_PENDING", 0)])
 def test_room_waits_while_too_much_is_pending(
     file: Filled, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
