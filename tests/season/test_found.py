@@ -5,7 +5,7 @@ from __future__ import annotations
 from recorder.archive.dialect import parse_url
 from recorder.archive.load import load
 from recorder.errors import ConnectionOver
-from recorder.feed.alignment import Calibration, EpochCurrent, Item, Resume
+from recorder.feed.alignment import Calibration, EpochCurrent, Fork, Item, Resume
 from recorder.feed.decisions import Done, Retry
 from recorder.feed.ledger import Ledger
 from recorder.ids import TimeOrderedIds
@@ -122,3 +122,18 @@ def test_a_clean_end_after_what_is_known_leads_to_the_last_read() -> None:
     decision = play.close(_CLEAN)
     assert isinstance(decision, Done)
     assert decision.ended == "finished"
+
+
+def test_a_list_that_begins_with_two_new_items_is_no_live_server() -> None:
+    """Both later than our last: they were taken for all that the vendor sends (seed 752778318: never put right)."""
+    first, second = Item(b"7" * 16, 7), Item(b"8" * 16, 8)
+    resume = Resume(_LIST, overlap=1)
+    resume.demand_proof()
+    listed = [first, second, *(Item(digest, seq) for digest, seq in _LIST)]
+    for _ in range(2):
+        assert resume.ask().from_zero
+        effects = [effect for item in listed for effect in resume.item(item)]
+        resume.ended(authorised=True)
+    assert list(resume.digests) == [item.digest for item in listed]
+    assert [effect.position for effect in effects if isinstance(effect, Fork)] == [0]
+    assert resume.calibration is None

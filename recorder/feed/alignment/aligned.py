@@ -41,6 +41,10 @@ def _behind_the_end(a: Alignment, item: Item) -> None:
         if item.seq is None:  # rule 9: without a seq nobody can tell it from the same thing happening twice
             detail = f"position {a.n - 1} came twice in a row without a fixtureSeqNum; it was kept once"
             a.working.gap("dup_suspect", a.n - 1, a.n, detail)
+    elif places[-1] < a.connection.seam and not a.proof.doubted_live:
+        # Z, behind its own seam | q before the seam: close, Z once
+        a.proof.doubt_live()
+        a.close(f"position {places[-1]} came behind what seemed to be all that the vendor sends")
     elif item.seq is None:
         a.append(item)  # the same thing happened again: nothing is lost
     elif places[-1] < a.connection.late:

@@ -43,6 +43,8 @@ class Connection:
     """The unknown item that a read from 0 began with."""
     anchor: int | None = None
     """Where a resume seems to begin, if the second item says so too."""
+    seam: int = 0
+    """The stored index at which a read from 0 went on because it seemed to show nothing but what is new."""
     late: int = 0
     """The stored index that a read from 0 began with, when that is not 0."""
     shown: list[Item] = field(default_factory=list)

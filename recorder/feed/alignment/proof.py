@@ -55,6 +55,8 @@ class Proof:
         """Becomes the calibration when the list is proven."""
         self.last_shift: int | None = None
         self.heads = Heads()
+        self.doubted_live = False
+        """What was taken for a live-only server has sent something old: once, then it is let pass."""
         self._failed_rounds = 0
         self._tolerated: set[int] = set()
 
@@ -121,6 +123,11 @@ class Proof:
         self.looking, self.walk = False, None
         self.learn(LIVE)
         self._working.heal(("unplaced", "server_behind"))  # the seam's own gap says it now
+
+    def doubt_live(self) -> None:
+        """It may keep a list after all, whose beginning was new to us."""
+        self.doubted_live = True
+        self.calibration = None
 
     def _forget(self) -> None:
         """What was to be found out is found out."""

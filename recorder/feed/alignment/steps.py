@@ -107,6 +107,8 @@ class Alignment:
 
     def seam(self, *items: Item) -> None:
         """A live-only server: go on densely; what may be missing lies in the gap."""
+        if self.connection.mode is Mode.READ:
+            self.connection.seam = self.n
         seqs = f"fixtureSeqNum {self.working.last_seq}, then {items[0].seq}"
         self.go_on(*items, gap=("live_only", f"the vendor sends only what is new: {seqs}"))
         self.proof.be_live()

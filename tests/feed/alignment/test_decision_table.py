@@ -353,6 +353,19 @@ def test_a_shorter_list_is_behind() -> None:
     assert Heal(("server_behind",)) in feed(resume, *x)
 
 
+def test_what_is_old_behind_a_seam_is_asked_about_once() -> None:
+    """Z, behind its own seam, q before the seam: no live-only server: close, Z once."""
+    x = items(4)
+    resume = reading(x, calibration=None)
+    assert kinds(feed(resume, thing(5, 5), thing(6, 6), x[0]))[-1] == "Reconnect"
+    assert resume.calibration is None
+    resume.ended(authorised=True)
+    assert resume.ask().from_zero
+    assert causes(feed(resume, thing(7, 7), thing(8, 8)))[-1] == "live_only"
+    assert resume.calibration == LIVE
+    assert causes(feed(resume, x[1])) == ["disorder"]
+
+
 def test_a_live_only_server_is_known_from_then_on() -> None:
     """A later R with an unknown, later item is a seam at once; silence is natural."""
     x = items(12)
