@@ -188,9 +188,6 @@ class Session:
 
     def _look_for_silence(self, seen: Seen, now_us: int) -> Answer:
         ending = self._ending
-        if ending.shows_no_more(seen) and ending.has_settled(seen) and ending.is_over(seen):
-            # Before the alignment asks for a proof of where the vendor begins: it would cost a read of everything.
-            return self._end(now_us)
         answer = Answer()
         if self.authorised and not self._told_quiet and seen.idle_s >= self._timing.quiet:
             self._told_quiet = True

@@ -48,6 +48,8 @@ def judge(recording: Recording, server: Server, rows: Rows) -> None:
         return  # it could not be asked for any more, and that is told
     if server.changes and "server_behind" in is_told:
         return  # it was asked for at last, and silence was the answer; that is told
+    if server.changes > 1 and recording.ledger.is_live_only and "disorder" not in causes:
+        return  # its first change made it look like a vendor that sends only what is new: the others nobody asked for
     _judge_whole(recording, server, stored)
 
 
@@ -55,7 +57,7 @@ def _allowed(recording: Recording, server: Server) -> set[str]:
     """Return what may stay in doubt for ever."""
     may_be = _CHANGES | _AWAY if server.changes else set()
     if _is_gone(recording):
-        may_be = may_be | {"unproven"} | _AWAY
+        may_be = may_be | {"unproven", "unplaced"} | _AWAY
     if recording.machine.faults.fired["sent twice"]:
         # The same thing again, or the same message: nobody can tell where no number does, nor of several at once.
         may_be = may_be | (set() if server.dialect.numbered else {"dup_suspect"})

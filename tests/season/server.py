@@ -257,7 +257,7 @@ class Server:
             feed.at += len(some)
             for payload in self._payloads(some, feed.trace):
                 feed.arrives_ns = feed.send(payload)
-            if self.dialect.closes and feed.at == self.length and self.items[-1].summary["finished"]:
+            if self.dialect.closes and feed.at == len(self.items) and self.items[-1].summary["finished"]:
                 feed.close(1000)
 
     def _payloads(self, packets: list[Packet], trace: int) -> list[bytes]:

@@ -137,3 +137,36 @@ def test_a_list_that_begins_with_two_new_items_is_no_live_server() -> None:
     assert list(resume.digests) == [item.digest for item in listed]
     assert [effect.position for effect in effects if isinstance(effect, Fork)] == [0]
     assert resume.calibration is None
+
+
+def test_a_changed_list_that_was_parked_is_no_live_server() -> None:
+    """What a resume had parked went behind our list with the seam: what is old came at a place that is not the end.
+
+    Seed 4128864161: it was taken for disorder.
+    """
+    listed = [Item(bytes([number]) * 16, number) for number in (17, 18, 1, 2, 3, 4, 5, 6)]
+    resume = Resume(_LIST, overlap=1)
+    resume.ask()
+    for item in (*listed[:2], Item(b"9" * 16, 19), Item(b"A" * 16, 20)):
+        resume.item(item)
+    resume.ended(authorised=True)
+    for _ in range(2):
+        assert resume.ask().from_zero
+        for item in listed:
+            resume.item(item)
+        resume.ended(authorised=True)
+    assert list(resume.digests) == [item.digest for item in listed]
+
+
+def test_silence_of_a_vendor_whose_start_is_unproven_is_no_end() -> None:
+    """It may have begun behind the last corrections: the list is read once more (seed 801476082: two were missed)."""
+    contents = contents_of(over(6))
+    stored = StoredStream(contents=contents, frame_digests=tuple(digest for digest, _ in contents), finished=True,
+                          read_whole=True)  # fmt: skip
+    play = Play(stored=stored, overlap=0)
+    assert play.asked == 6
+    play.receive(AUTH)
+    assert play.wait(15).close == "nothing came, and no start is proven"
+    play.close(None)
+    play.open()
+    assert play.asked is None

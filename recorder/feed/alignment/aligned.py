@@ -41,10 +41,8 @@ def _behind_the_end(a: Alignment, item: Item) -> None:
         if item.seq is None:  # rule 9: without a seq nobody can tell it from the same thing happening twice
             detail = f"position {a.n - 1} came twice in a row without a fixtureSeqNum; it was kept once"
             a.working.gap("dup_suspect", a.n - 1, a.n, detail)
-    elif places[-1] < a.connection.seam and not a.proof.doubted_live:
-        # Z, behind its own seam | q before the seam: close, Z once
-        a.proof.doubt_live()
-        a.close(f"position {places[-1]} came behind what seemed to be all that the vendor sends")
+    elif _refutes_seam(a, places[-1]):
+        _doubt_seam(a, places[-1])
     elif item.seq is None:
         a.append(item)  # the same thing happened again: nothing is lost
     elif places[-1] < a.connection.late:
@@ -58,6 +56,17 @@ def _behind_the_end(a: Alignment, item: Item) -> None:
         a.disorder(item, places[-1])
 
 
+def _refutes_seam(a: Alignment, last: int) -> bool:
+    """Whether a read from 0 that seemed to show only what is new goes on with what is old."""
+    return 0 <= last < a.connection.seam and not a.proof.doubted_live
+
+
+def _doubt_seam(a: Alignment, last: int) -> None:
+    # Z, behind its own seam | q before the seam | no live-only server: close, Z once
+    a.proof.doubt_live()
+    a.close(f"position {last} came behind what seemed to be all that the vendor sends")
+
+
 # aligned, p < n | any other mismatch
 
 
@@ -66,6 +75,8 @@ def _mismatch_of_read(a: Alignment, place: int, item: Item) -> None:
     if late and not late <= last < place:
         # Z, first item | q > 0 | … if earlier items follow: fork
         a.fork_late(item)
+    elif _refutes_seam(a, last):
+        _doubt_seam(a, last)
     elif 0 <= last < place:
         # Z: q < p: gap `disorder`
         a.disorder(item, last)
