@@ -59,6 +59,9 @@ class Ending:
         """Say whether nothing more is expected, and everything there is has been shown."""
         if not (seen.authorised and self._is_complete(seen)):
             return False
+        # The vendor has more than it shows here: the connection may be dead, which is seen before twice that time.
+        if self._ledger.resume.parked and seen.idle_s < 2 * self._timing.dead:
+            return False
         return self._until == "caught_up" or (self._ledger.standing.over is not None and self.has_lingered(seen.now_ns))
 
     def _is_complete(self, seen: Seen) -> bool:

@@ -170,3 +170,25 @@ def test_silence_of_a_vendor_whose_start_is_unproven_is_no_end() -> None:
     play.close(None)
     play.open()
     assert play.asked is None
+
+
+def test_a_match_is_not_over_where_more_was_seen_before() -> None:
+    """Its last correction came behind a close, and not on the dead connection after it (seed 2192521518: left out)."""
+    listed = [*over(6), packet(7, finished=True)]
+    contents = contents_of(listed[:5])
+    stored = StoredStream(contents=contents, frame_digests=tuple(digest for digest, _ in contents))
+    play = Play(stored=stored, overlap=1, linger=0)
+    answers = [play.session.received(each, "text", play.us, play.ns) for each in (AUTH, *listed[3:])]
+    assert answers[1].close is not None
+    assert [item.seq for item in play.ledger.resume.parked] == [6, 7]
+    play.close(None)
+    play.open()
+    play.receive(AUTH, *listed[:6])
+    assert play.wait(30, heartbeats=False).close == "no frame of any kind for 25 s"
+    decision = play.close(None)
+    for _ in range(2):
+        assert isinstance(decision, Retry)
+        play.open()
+        play.receive(AUTH, *listed[play.asked or 0 :])
+        decision = play.close(_CLEAN)
+    assert (play.ledger.resume.n, play.ledger.resume.parked) == (7, ())
