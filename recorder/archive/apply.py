@@ -39,8 +39,8 @@ _APART = OpenGap | ResolveGaps | NoteAudit | DescribeStream | EndStream
 """What neither reads nor changes a frame or an action: many streams may lose sight of their match in one moment, and
 their rows are still poured as one."""
 
-# Made once: what a session counts is written once a minute by each of thousands, and to make a statement takes longer
-# than to carry it out.
+# Made once: what a session counts is written every half minute by each of thousands, and to make a statement takes
+# longer than to carry it out.
 _session, _gap = tables.session.c, tables.gap.c
 _OPEN_SESSION = insert(tables.session)
 _AT_SESSION = update(tables.session).where(

@@ -7,8 +7,8 @@ are two, each with its head on a row of its own and how many it covers (``chaine
 - of an epoch: the contents of its list by position (`content_link`). It says nothing of who recorded them, nor of the
   epoch's number: two archives that hold the same list hold the same chain, and its end is the stream's *root*.
 
-Heads are written in the transaction that writes a session's counts: once a minute, and when it is closed. What a killed
-recorder had stored since is behind the head, and proven by its digests alone. Resume never looks at any of this.
+Heads are written in the transaction that writes a session's counts: every half minute, and when it is closed. What a
+killed recorder had stored since is behind the head, and proven by its digests alone. Resume never looks at any of this.
 """
 
 from __future__ import annotations

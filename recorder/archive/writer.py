@@ -40,7 +40,7 @@ GATHER_S = 0.010
 the next follows at once, for enough has gathered meanwhile."""
 
 PATIENT_S = 0.100
-"""What only counts waits so long for company: thousands of idle streams write their counts once a minute each, and each
+"""What only counts waits so long for company: thousands of idle streams write their counts every half minute, and each
 would have a commit of its own."""
 
 ENOUGH = 1_000

@@ -1,6 +1,6 @@
 """Which lines of recorder's ran, and which branches were taken: noted by each process, put together in the end.
 
-Slipcover notes a line by a probe inside of it, which costs nearly nothing, where a trace function would make Python
+Slipcover notes a line by a probe inside of it, which costs little, where a trace function would make Python
 several times slower: so every test is measured in each run.
 """
 
