@@ -81,12 +81,13 @@ def test_rows_that_others_need_are_stood_in_for(whole: Source, tmp_path: Path, t
         assert [row[:8] for row in rows[kept]] == [row[:8] for row in whole.rows[kept]]
 
 
-@pytest.mark.parametrize("name", ["sqlite_master", "alembic_version", "ix_stream_fixture_id"])
+@pytest.mark.parametrize("name", ["sqlite_master", "its first leaf", "alembic_version", "ix_stream_fixture_id"])
 def test_pages_without_rows_cost_nothing(whole: Source, tmp_path: Path, name: str) -> None:
     """SQLite's table of tables, Alembic's, an index: rows are found, and told apart, without them."""
     with closing(sqlite3.connect(whole.path)) as connection:
         roots = dict(connection.execute("SELECT name, rootpage FROM sqlite_master"))
-    number = roots.get(name, 1)
+    # The views' texts do not fit into one page: the first that is no root goes on with the table of tables.
+    number = (roots | {"sqlite_master": 1, "its first leaf": max(roots.values()) + 1})[name]
     outcome, rows = saved(whole, damage(whole.data, number, noise(number)), tmp_path)
     assert rows == whole.rows
     assert outcome.is_whole
