@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -228,16 +229,77 @@ def test_a_closed_connection_gives_what_it_has_and_then_says_so() -> None:
         writer.close()
 
     async def main() -> list[int]:
-        counts = []
+        counts: list[int] = []
+
+        def count(messages: list[Received]) -> bool:
+            counts.append(len(messages))
+            return True
+
         async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
             url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
             async with dial(url, {}) as connection:
                 while len(connection._websocket.messages) < 600:  # noqa: ASYNC110 - the library tells nobody
                     await asyncio.sleep(0)
-                try:
-                    while True:
-                        counts.append(len(await connection.receive_some()))
-                except ConnectionOver:
-                    return counts
+                with pytest.raises(ConnectionOver):
+                    await connection.deliver(count)
+        return counts
 
     assert asyncio.run(main()) == [256, 256, 88]
+
+
+def serving(what: bytes) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]:
+    """Serve one handshake, these bytes behind it, and the end of the connection."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(switching(await reader.readuntil(b"\r\n\r\n")) + what)
+        writer.write_eof()
+        await reader.read()
+        writer.close()
+
+    return talk
+
+
+def test_who_wants_no_more_for_now_is_given_the_rest_later() -> None:
+    """Delivery stops after the group that was refused more, and goes on behind it, in order and without loss."""
+    came: list[bytes] = []
+    calls: list[int] = []
+
+    def once(messages: list[Received]) -> bool:
+        calls.append(len(messages))
+        came.extend(message.payload for message in messages)
+        return False
+
+    async def main() -> None:
+        talk = serving(b"".join(b"\x81\x03%03d" % number for number in range(600)) + serialised([CLOSE]))
+        async with await asyncio.start_server(talk, "127.0.0.1", 0) as server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/x"
+            async with dial(url, {}) as connection:
+                first = await connection.receive()
+                came.append(first.payload)
+                while True:
+                    await connection.deliver(once)
+
+    with pytest.raises(ConnectionOver):
+        asyncio.run(main())
+    assert came == [b"%03d" % number for number in range(600)]
+    assert len(calls) > 1
+
+
+def test_what_the_taker_raises_is_its_callers() -> None:
+    """An error of whoever takes messages ends the delivery, and is not left with the event loop."""
+    lost: list[dict[str, Any]] = []
+
+    def fails(_messages: list[Received]) -> bool:
+        raise ValueError("no place for these")
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: lost.append(context))
+        async with (
+            await asyncio.start_server(serving(b"\x81\x01a"), "127.0.0.1", 0) as server,
+            dial(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/x", {}) as connection,
+        ):
+            await connection.deliver(fails)
+
+    with pytest.raises(ValueError, match="no place for these"):
+        asyncio.run(main())
+    assert lost == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -42,13 +42,20 @@ class Received(Struct, frozen=True, gc=False):
     size: int
 
 
+Taker = Callable[[list[Received]], bool]
+"""Takes messages that have come, and says whether it wants more."""
+
+
 class RecordingConnection(ClientConnection):
     """Bounds what a message may take, and notes its size and time when its last byte arrives, not when it is asked for.
 
     Messages wait here and not in the library's queue, which stops and starts the reading of the socket every few
-    messages and hands them out one by one. It rests on the library in four ways only: asyncio calls ``data_received``
-    with the stream's bytes and ``connection_lost`` at its end, the library calls ``process_event`` with each frame in
-    their order, and ``protocol`` says when the handshake is done and whether and how the connection was closed.
+    messages and hands them out one by one. Whoever has them delivered gets them in the very call that brought their
+    bytes: to wake a task for each read instead is a second turn of the loop for each (decision 22).
+
+    It rests on the library in four ways only: asyncio calls ``data_received`` with the stream's bytes and
+    ``connection_lost`` at its end, the library calls ``process_event`` with each frame in their order, and ``protocol``
+    says when the handshake is done and whether and how the connection was closed.
     """
 
     def __init__(self, *arguments: Any, max_message_bytes: int, intake: Intake, **options: Any) -> None:
@@ -61,6 +68,7 @@ class RecordingConnection(ClientConnection):
         self._paused_ns = 0
         self._paused_at_ns: int | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._taker: Taker | None = None
         self._shortener = Shortener(max_message_bytes, self._kept)
         self._opcode: Opcode = "text"
         self._begun = b""
@@ -90,6 +98,7 @@ class RecordingConnection(ClientConnection):
                 data, self._begun = b"", data
         if data:
             super().data_received(self._shortener.feed(data))
+        self._hand_out()
 
     def process_event(self, event: Any) -> None:
         """Take a frame: a message is kept once it is whole."""
@@ -116,7 +125,6 @@ class RecordingConnection(ClientConnection):
             total += length
         if payloads:
             self._intake.add(self, total)
-            self._wake()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -124,27 +132,47 @@ class RecordingConnection(ClientConnection):
         self._intake.join(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever waits."""
+        """Hand out what is left, and tell whoever waits."""
         super().connection_lost(exc)
         self._intake.leave(self)
-        self._wake()
+        self._hand_out()
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    async def deliver(self, take: Taker | None) -> None:
+        """Give ``take`` the messages that are there, and each other as it comes, until it wants no more for now.
 
-    async def some(self) -> None:
-        """Wait until a message is there; ConnectionClosed when none will come any more."""
-        while not self.messages:
-            if self.protocol.state is State.CLOSED:
-                raise self.protocol.close_exc
-            self._waiter = self.loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
+        None: only wait until one is there. Raises ConnectionClosed when none will come any more, and whatever ``take``
+        raises.
+        """
+        self._taker = take
+        waiter = self._waiter = self.loop.create_future()
+        try:
+            self._hand_out()
+            await waiter
+        finally:
+            self._taker = self._waiter = None
 
-    def take(self, most: int) -> list[Received]:
+    async def next(self) -> Received:
+        """Wait for one message; ConnectionClosed when none will come any more."""
+        if not self.messages:
+            await self.deliver(None)
+        return self._take(1)[0]
+
+    def _hand_out(self) -> None:
+        taker, waiter = self._taker, self._waiter
+        if waiter is None or waiter.done():
+            return
+        try:
+            while self.messages:
+                if taker is None or not taker(self._take(MOST_AT_ONCE)):
+                    waiter.set_result(None)
+                    return
+        except Exception as error:  # the caller of `deliver` is to have it, not the event loop
+            waiter.set_exception(error)
+            return
+        if self.protocol.state is State.CLOSED:
+            waiter.set_exception(self.protocol.close_exc)
+
+    def _take(self, most: int) -> list[Received]:
         """Return the first messages that are there, and read on."""
         if len(self.messages) <= most:
             taken = list(self.messages)
@@ -175,7 +203,7 @@ class RecordingConnection(ClientConnection):
 
 
 class Connection:
-    """An open websocket. ``receive`` and ``send`` raise :class:`~recorder.errors.ConnectionOver` once it is over."""
+    """An open websocket. Its methods raise :class:`~recorder.errors.ConnectionOver` once it is over."""
 
     def __init__(self, websocket: RecordingConnection) -> None:
         self._websocket = websocket
@@ -215,17 +243,22 @@ class Connection:
         except ConnectionClosed as closed:
             raise _over(closed) from None
 
-    async def receive(self) -> Received:
-        """Wait for the next message and return it undecoded: invalid UTF-8 must not close the connection."""
-        return (await self.receive_some(1))[0]
+    async def deliver(self, take: Taker) -> None:
+        """Give ``take`` the messages that are there, and each other as it comes, until it wants no more for now.
 
-    async def receive_some(self, most: int = MOST_AT_ONCE) -> list[Received]:
-        """Wait for the next message and return it with those that are there already."""
+        They are undecoded: invalid UTF-8 must not close the connection. Raises whatever ``take`` raises.
+        """
         try:
-            await self._websocket.some()
+            await self._websocket.deliver(take)
         except ConnectionClosed as closed:
             raise _over(closed) from None
-        return self._websocket.take(most)
+
+    async def receive(self) -> Received:
+        """Wait for the next message and return it."""
+        try:
+            return await self._websocket.next()
+        except ConnectionClosed as closed:
+            raise _over(closed) from None
 
     async def close(self) -> None:
         """Close politely; whoever waits in `receive` is told."""

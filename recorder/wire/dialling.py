@@ -29,7 +29,7 @@ from websockets.exceptions import (
 from websockets.proxy import parse_proxy
 
 from recorder.errors import HandshakeRefused, NotConnected, Untrusted
-from recorder.wire.connection import MOST_AT_ONCE, Connection, RecordingConnection
+from recorder.wire.connection import Connection, RecordingConnection
 from recorder.wire.intake import Intake
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -172,9 +172,7 @@ async def _close(websocket: RecordingConnection) -> None:
     """Close politely, reading on meanwhile: the peer's answer stands behind whatever it has sent us before."""
     closing = asyncio.ensure_future(websocket.close())
     with contextlib.suppress(ConnectionClosed):
-        while True:
-            await websocket.some()
-            websocket.take(MOST_AT_ONCE)
+        await websocket.deliver(lambda _messages: True)
     await closing
 
 
