@@ -23,7 +23,7 @@ from recorder.model import StoredStream, Stream
 from recorder.operations import AddAction, Operation
 from recorder.pacing import ConnectLimiter
 from recorder.pacing.boards import Change
-from recorder.wire.connection import Received
+from recorder.wire.connection import Received, Taker
 from recorder.wire.intake import Intake
 from tests.season.looping import SeasonLoop
 from tests.season.machine import Machine
@@ -95,11 +95,13 @@ class Call:
     async def send(self, text: str) -> None:
         assert text
 
-    async def receive_some(self) -> list[Received]:
-        received = await self._inbox.get()
-        if isinstance(received, WireError):
-            raise received
-        return [received]
+    async def deliver(self, take: Taker) -> None:
+        wants_more = True
+        while wants_more:
+            received = await self._inbox.get()
+            if isinstance(received, WireError):
+                raise received
+            wants_more = take([received])
 
     async def close(self) -> None:
         assert self.link is not None
