@@ -46,7 +46,8 @@ def _home(directory: Path) -> str:
 def _session(master: str, directory: Path) -> SparkSession:
     """Start one that is quick with little: half of what Spark does to be fast with much is left out."""
     builder = SparkSession.builder.master(master).appName("tests")
-    brief = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    # With one tier Java keeps 48 MiB for compiled code, which these tests fill; then it fails in odd ways.
+    brief = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
     for name, value in {
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
