@@ -261,7 +261,7 @@ class Connection:
             raise _over(closed) from None
 
     async def close(self) -> None:
-        """Close politely; whoever waits in `receive` is told."""
+        """Close politely; whoever waits in `deliver` or `receive` is told."""
         await self._websocket.close()
 
     def abort(self) -> None:
