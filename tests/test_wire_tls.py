@@ -20,7 +20,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from recorder.errors import NotConnected, Untrusted
-from recorder.wire import dial, dialling
+from recorder.wire import Intake, dial, dialling
 
 TLS = Path(__file__).parent / "data" / "tls"
 TOKEN = "the token, which nobody else may see"
@@ -306,3 +306,34 @@ def test_a_proxy_that_is_not_there() -> None:
     with pytest.raises(NotConnected, match="by way of the proxy") as refused:
         say(lambda _port: f"http://user:{PASSWORD}@127.0.0.1:{port}")
     assert PASSWORD not in str(refused.value)
+
+
+def _long(name: str, count: int) -> list[bytes]:
+    """Messages of 6 to 27 kB: more, and less, than is read at once."""
+    return [f"{name} {number} ".encode() * 997 * (1 + number % 3) for number in range(count)]
+
+
+def test_tls_connections_share_a_read_buffer() -> None:
+    """What many TLS connections read takes turns in one buffer, and each gets its own messages, whole."""
+    names, count = ("one", "two", "three"), 30
+
+    async def send(server: ServerConnection) -> None:
+        name = str(await server.recv())
+        for message in _long(name, count):
+            await server.send(message)
+
+    async def read(url: str, name: str, intake: Intake) -> list[bytes]:
+        async with dial(url, {}, intake=intake) as connection:
+            transport: Any = connection._websocket.transport
+            assert transport._ssl_protocol._ssl_buffer is intake.buffer
+            await connection.send(name)
+            messages = [(await connection.receive()).payload for _ in range(count)]
+            assert transport._ssl_protocol._ssl_buffer is intake.buffer
+            return messages
+
+    async def main() -> list[list[bytes]]:
+        async with serve(send, "127.0.0.1", 0, ssl=server_context("localhost")) as server:
+            url, intake = f"wss://localhost:{server.sockets[0].getsockname()[1]}/x", Intake()
+            return await asyncio.gather(*(read(url, name, intake) for name in names))
+
+    assert asyncio.run(main()) == [_long(name, count) for name in names]

@@ -30,7 +30,7 @@ from websockets.proxy import parse_proxy
 
 from recorder.errors import HandshakeRefused, NotConnected, Untrusted
 from recorder.wire.connection import Connection, RecordingConnection
-from recorder.wire.intake import Intake
+from recorder.wire.intake import READ_BYTES, Intake
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """The longest message that is kept whole. The library's own limit, 1 MiB, is less than a late joiner may get."""
@@ -40,7 +40,6 @@ _CLOSE_TIMEOUT_S = 2.0
 _NEXT_ADDRESS_S = 0.25  # RFC 8305: a host whose IPv6 leads nowhere is tried by IPv4 as well
 _SENT_UNANSWERED_S = 20.0
 _BODY_SHOWN = 200
-_TLS_READ_BYTES = 16 * 1024  # the most that one record bears
 _CONTROL_BYTES = 125  # RFC 6455, 5.5: the most that a control frame may hold
 
 # The library logs frames at DEBUG, and the first frame we send is the token.
@@ -73,7 +72,9 @@ async def dial(
     on received frames sees what pings would, and is suspended while we ourselves pause reading), no proxy from the
     environment (nobody chose it for this), no redirects (the token would follow).
     """
-    websocket = await _open(url, headers, proxy, max_message_bytes, intake or Intake())
+    intake = intake or Intake()
+    websocket = await _open(url, headers, proxy, max_message_bytes, intake)
+    _share_buffer(websocket, intake.buffer)
     try:
         yield Connection(websocket)
     finally:
@@ -176,10 +177,17 @@ async def _close(websocket: RecordingConnection) -> None:
     await closing
 
 
-# A TLS connection's buffer is never given back, and asyncio's own has 256 KiB. There is no public way to say so; where
-# the name is another one some day, only the memory is lost.
+# A TLS connection's buffer is never given back, and asyncio's own has 256 KiB: 16 until the handshake is over, then one
+# for all. There is no public way to say so; where the names are others some day, only the memory is lost.
 if hasattr(sslproto.SSLProtocol, "max_size"):
-    sslproto.SSLProtocol.max_size = _TLS_READ_BYTES
+    sslproto.SSLProtocol.max_size = READ_BYTES
+
+
+def _share_buffer(websocket: ClientConnection, buffer: bytearray) -> None:
+    """Let a TLS connection receive into ``buffer``, in place of its own: it is emptied in the call that fills it."""
+    protocol: Any = getattr(websocket.transport, "_ssl_protocol", None)
+    if hasattr(protocol, "_ssl_buffer") and hasattr(protocol, "_ssl_buffer_view"):
+        protocol._ssl_buffer, protocol._ssl_buffer_view = buffer, memoryview(buffer)
 
 
 def _tls() -> ssl.SSLContext:

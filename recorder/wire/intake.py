@@ -7,6 +7,9 @@ from typing import Protocol
 _MOST_BYTES = 2 * 1024 * 1024
 """Some 1,500 packets: what a recorder reads and stores in a moment. What is beyond waits with the vendor."""
 
+READ_BYTES = 16 * 1024
+"""The most that one record of TLS bears."""
+
 
 class Source(Protocol):
     """A connection that can stop reading its socket."""
@@ -22,6 +25,8 @@ class Intake:
     """Counts bytes; while there are more than ``most_bytes``, nobody reads. One event loop's thread."""
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self.buffer = bytearray(READ_BYTES)
+        """What TLS connections receive into, one after the other: each takes out at once what it has read."""
         self._most_bytes = most_bytes
         self._waiting: dict[Source, int] = {}
         self._bytes = 0
