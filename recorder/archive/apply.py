@@ -49,6 +49,20 @@ _AT_SESSION = update(tables.session).where(
 _LAST_SESSION = select(func.max(_session.session_id)).where(_session.stream_id == bindparam("stream_id"))
 _LAST_GAP = select(func.max(_gap.gap_id)).where(_gap.stream_id == bindparam("stream_id"))
 """Each row names the one before it, so that none goes unmissed."""
+_OPEN_GAP = insert(tables.gap)
+_RESOLVE_GAPS = (
+    update(tables.gap)
+    .where(
+        _gap.stream_id == bindparam("at_stream"),
+        _gap.cause.in_(bindparam("causes", expanding=True)),
+        _gap.resolved_us.is_(None),
+    )
+    .values(
+        resolved_us=bindparam("at_us"),
+        to_us=func.coalesce(_gap.to_us, bindparam("at_us")),
+        to_position=func.coalesce(_gap.to_position, bindparam("at_position")),
+    )
+)
 
 _FRAME_COLUMNS, _ACTION_COLUMNS = tables.frame.columns.keys(), tables.action.columns.keys()
 
@@ -136,9 +150,11 @@ def _apply_one(connection: Connection, operation: Operation, chains: Chains) -> 
             _change(connection, operation, update(tables.epoch).where(at_epoch).values(current_us=operation.at_us))
         case OpenGap():
             previous = connection.execute(_LAST_GAP, {"stream_id": operation.gap.stream_id}).scalar()
-            connection.execute(insert(tables.gap).values(**asdict(operation.gap), previous_id=previous))
+            connection.execute(_OPEN_GAP, {**asdict(operation.gap), "previous_id": previous})
         case ResolveGaps():
-            _resolve_gaps(connection, operation)
+            said = {"at_stream": operation.stream_id, "causes": operation.causes}
+            said |= {"at_us": operation.at_us, "at_position": operation.to_position}
+            connection.execute(_RESOLVE_GAPS, said)
         case NoteAudit():
             connection.execute(insert(tables.audit).values(**asdict(operation.audit)))
         case _:
@@ -263,19 +279,6 @@ def _copy_actions(
     )
     copied = insert(tables.action).from_select([column.name for column in columns], source)
     _change(connection, operation, copied, operation.fork_position if isinstance(operation, BeginEpoch) else 1)
-
-
-def _resolve_gaps(connection: Connection, operation: ResolveGaps) -> None:
-    gap = tables.gap.c
-    connection.execute(
-        update(tables.gap)
-        .where(gap.stream_id == operation.stream_id, gap.cause.in_(operation.causes), gap.resolved_us.is_(None))
-        .values(
-            resolved_us=operation.at_us,
-            to_us=func.coalesce(gap.to_us, operation.at_us),
-            to_position=func.coalesce(gap.to_position, operation.to_position),
-        )
-    )
 
 
 def close_dangling_sessions(connection: Connection, stream_id: int | None = None) -> int:

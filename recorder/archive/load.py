@@ -30,9 +30,9 @@ _LISTED = (
     .where(_action.stream_id == _ID, _action.epoch == _LIST)
     .order_by(_action.position)
 )
-_CONTROLS = (
+_NOT_LISTED = (
     select(_frame.digest, _frame.kind)
-    .where(_frame.stream_id == _ID, _frame.kind.in_((Kind.UNKNOWN, Kind.QUARANTINED)))
+    .where(_frame.stream_id == _ID, _frame.kind.in_((Kind.UNKNOWN, Kind.QUARANTINED, Kind.UNPLACED)))
     .order_by(_frame.session_id, _frame.frame_number)
 )
 _UNPLACED = (
@@ -91,11 +91,13 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
     of_stream: dict[str, Any] = {"stream_id": stream_id}
     epochs = connection.execute(_EPOCHS, of_stream).all()
     if not epochs:
+        _visit(connection, of_stream)
         return StoredStream()
     newest = _newest_epoch(epochs)
     of_list = of_stream | {"epoch": newest.epoch}
     listed = _Listed(*zip(*connection.execute(_LISTED, of_list).all(), strict=True))
-    controls = connection.execute(_CONTROLS, of_stream).all()
+    others = connection.execute(_NOT_LISTED, of_stream).all()
+    controls = [row for row in others if row.kind != Kind.UNPLACED]
     return StoredStream(
         epoch=newest.epoch,
         parent=newest.parent,
@@ -105,7 +107,7 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
         current_length=None
         if newest.current_us is not None
         else connection.execute(_CURRENT_LENGTH, of_stream).scalar_one(),
-        unplaced=_unplaced(connection, of_stream),
+        unplaced=_unplaced(connection, of_stream) if len(others) > len(controls) else (),
         control_digests=frozenset(row.digest for row in controls),
         unknown_digests=tuple(row.digest for row in controls if row.kind == Kind.UNKNOWN),
         unreadable=len({row.digest for row in controls if row.kind == Kind.QUARANTINED}),
@@ -122,6 +124,16 @@ def load(connection: Connection, stream_id: int) -> StoredStream:
             connection.execute(_LAST_GAP, of_stream).scalar_one(),
         ),
     )
+
+
+def _visit(connection: Connection, of_stream: dict[str, Any]) -> None:
+    """Read the pages that an unknown stream's rows will go into.
+
+    Else the writer reads them with the first frames waiting, those of all streams that begin together: from the disk,
+    where the archive is larger than the machine's memory.
+    """
+    for statement in (_LISTED, _NOT_LISTED, _CALIBRATION):
+        connection.execute(statement, of_stream | {"epoch": 0}).first()
 
 
 class _Listed(NamedTuple):

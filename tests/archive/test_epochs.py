@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, event, insert
 
 from recorder.archive import tables
 from recorder.archive.dialect import parse_url
@@ -272,3 +272,15 @@ def test_a_vendor_that_changes_its_list(archive: Filled, changed: int) -> None:
     first_of_b = 0 if changed else 1
     assert times[first_of_b] == START_US + first_of_b
     assert ("list_changed",) in archive.select("SELECT cause FROM gaps")
+
+
+def test_an_unknown_stream_is_looked_for_where_its_rows_will_be(archive: Filled) -> None:
+    """Before its first frames come, the places of its actions, frames and sessions were read: not while they wait."""
+    archive.write(*five().operations)
+    asked: list[str] = []
+    with connected(archive) as connection:
+        event.listen(
+            connection, "before_cursor_execute", lambda _c, _cursor, statement, *_rest: asked.append(statement)
+        )
+        assert load(connection, 17) == StoredStream()
+    assert [statement.split("FROM ")[1].split()[0] for statement in asked] == ["epoch", "action", "frame", "session"]
