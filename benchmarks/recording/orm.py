@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import create_engine, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from benchmarks.recording.plain import COLUMNS, row
+
 
 class Base(DeclarativeBase):
     pass
@@ -60,33 +62,9 @@ def orm(url: str) -> Callable[[str, str], None]:
     session = Session(engine)
 
     def keep(stream: str, message: str) -> None:
-        packet = json.loads(message)
-        action, summary = packet.get("fixtureAction") or {}, packet.get("fixtureSummary") or {}
-        team, player = action.get("team") or {}, action.get("player") or {}
+        said = dict(zip(COLUMNS, row(stream, json.loads(message)), strict=True))
         session.add(RawFrame(stream=stream, received=datetime.now(UTC), payload=message))
-        session.add(
-            ActionRow(
-                stream=stream,
-                action_id=action.get("actionId"),
-                fixture_seq_num=action.get("fixtureSeqNum"),
-                send_type=action.get("sendType"),
-                type=action.get("fixtureActionType"),
-                sub_type=action.get("fixtureActionSubType"),
-                period=action.get("period"),
-                clock=action.get("clockTime"),
-                timestamp=action.get("timestamp"),
-                team_id=team.get("id"),
-                team=team.get("name"),
-                player_id=player.get("id"),
-                player=player.get("name"),
-                home_score=summary.get("homeTeamScore"),
-                away_score=summary.get("awayTeamScore"),
-                current_period=summary.get("currentPeriod"),
-                current_clock=summary.get("currentClockTime"),
-                status=summary.get("currentStatus"),
-                trace_id=packet.get("traceId"),
-            )
-        )
+        session.add(ActionRow(**said))
         session.commit()
 
     return keep

@@ -118,6 +118,20 @@ class Cryptofeed(Receiver):
         return f"('{said or now}','{now}','imgarena','{stream}','{quoted}')"
 
 
+class BatchedReceiver(Receiver):
+    """Stores in batches, in a thread: `batched`."""
+
+    def __init__(self, directory: Path, frames: int) -> None:
+        from benchmarks.recording.batched import Batched  # not imported by the others
+
+        batched = Batched(directory, super().kept)
+        super().__init__(batched.keep, frames)
+        batched.start()
+
+    def kept(self, count: int = 1) -> None:
+        """It is kept once it is committed."""
+
+
 def _keeper(kind: str, directory: Path, url: str) -> Keep:
     if kind == "orm":
         from benchmarks.recording.orm import orm  # not imported by the others
@@ -135,6 +149,8 @@ async def main(kind: str, directory: Path, frames: int, url: str) -> None:
         receiver: Receiver = Cryptofeed(frames)
         assert isinstance(receiver, Cryptofeed)
         writing = asyncio.create_task(receiver.write(url))
+    elif kind == "batched":
+        receiver = BatchedReceiver(directory, frames)
     else:
         receiver = Receiver(_keeper(kind, directory, url), frames)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, receiver.done.set)  # what is buffered is written
